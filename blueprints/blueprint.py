@@ -1,0 +1,388 @@
+"""The blueprint: what every switch and sled shall hold (`format: rackcast.blueprint/1`).
+
+A blueprint leaves nothing to decide: every address, port, tag, next hop and generation is in it.
+
+Rules, arranged by the constructors (nobody has to sort):
+    B1  lists are sorted: addresses first (IPv4 before IPv6, then by number, None before values), then the
+        remaining fields in the order shown.
+    B2  equal tables may be one object: 32 sleds share their M2P, forwarding and filter tables.
+
+This file does not know how a plan is made, how a file looks, or devices.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from attrs import field, fields, frozen
+
+from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
+from blueprints.findings import Finding, sorted_findings
+from blueprints.identifiers import FLEET_VNI, MulticastMac, PortId, SwitchSlot, Tag
+from blueprints.ordering import Key, address_key, addresses, by_slot, by_uuid, in_order, maybe_addresses
+from blueprints.snapshot import Policy
+
+BLUEPRINT_FORMAT = "rackcast.blueprint/1"
+
+
+class Direction(StrEnum):
+    """Which of the two replication groups of a switch a member port belongs to; we only write Underlay."""
+
+    UNDERLAY = "Underlay"
+    EXTERNAL = "External"
+
+
+class Replication(StrEnum):
+    """Where a sled sends copies of a packet."""
+
+    EXTERNAL = "external"
+    UNDERLAY = "underlay"
+    BOTH = "both"
+
+
+class FilterMode(StrEnum):
+    """Whether the listed sources are the only ones let through, or the only ones not."""
+
+    INCLUDE = "include"
+    EXCLUDE = "exclude"
+
+
+class LearnedFrom(StrEnum):
+    """Who said behind which port a sled is, strongest first."""
+
+    DDM = "ddm"
+    INVENTORY = "inventory"
+    PARENT = "parent"
+
+
+class Subject(StrEnum):
+    """Whose row a transition is about."""
+
+    GROUP = "group"
+    MEMBER = "member"
+
+
+@frozen(kw_only=True)
+class GroupSources:
+    """Whose packets the live members ask for."""
+
+    any: bool
+    """Some live member takes any source."""
+
+    specific: tuple[UnicastSource, ...] = field(converter=addresses)
+    """The union of what live members name."""
+
+
+@frozen(kw_only=True)
+class PlannedGroup:
+    """A group that has or will have dataplane state."""
+
+    id: UUID
+    name: str
+    multicast_ip: ExternalGroup
+    underlay_ip: UnderlayGroup
+    salt: int
+    tag: Tag
+    vni: int = FLEET_VNI
+    next_hop_switch: SwitchSlot
+    sources: GroupSources
+    receiving: bool
+    """Some instance hears it now; without a receiver there are no routes, mappings, filters or members."""
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.multicast_ip.key, self.underlay_ip.key, self.id)
+
+
+@frozen(kw_only=True)
+class MemberPort:
+    """A port that gets one copy of each packet of an underlay group."""
+
+    port_id: PortId
+    link_id: int = 0
+    direction: Direction = Direction.UNDERLAY
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.port_id, self.link_id, self.direction)
+
+
+@frozen(kw_only=True)
+class UnderlayEntry:
+    """An underlay group on a switch."""
+
+    group_ip: UnderlayGroup
+    tag: Tag
+    members: tuple[MemberPort, ...] = field(converter=in_order)
+    complete: bool
+    """False: the list is a lower bound; members may be added on its strength and never removed."""
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.group_ip.key, self.tag)
+
+
+@frozen(kw_only=True)
+class ExternalEntryRow:
+    """An external group on a switch: the translation into its underlay group, and the source filter."""
+
+    group_ip: ExternalGroup
+    tag: Tag
+    internal_ip: UnderlayGroup
+    inner_mac: MulticastMac
+    vni: int = FLEET_VNI
+    vlan_id: int | None = None
+    sources: tuple[UnicastSource, ...] | None = field(converter=maybe_addresses)
+    """None: any source. Empty: no live member asks for anything, so an entry that is there stays as it is
+    and none is made (switches refuse a source-specific group without sources)."""
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.group_ip.key, self.internal_ip.key, self.tag)
+
+
+@frozen(kw_only=True)
+class MribRoute:
+    """A multicast route: (*,G) where ``source`` is None, else (S,G)."""
+
+    group: ExternalGroup
+    source: UnicastSource | None
+    vni: int = FLEET_VNI
+    underlay_group: UnderlayGroup
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.group.key, address_key(self.source), self.underlay_group.key, self.vni)
+
+
+@frozen(kw_only=True)
+class SwitchTables:
+    """What one switch shall hold."""
+
+    generation: int
+    """Grows by one whenever this switch's tables change."""
+
+    underlay_groups: tuple[UnderlayEntry, ...] = field(converter=in_order)
+    external_groups: tuple[ExternalEntryRow, ...] = field(converter=in_order)
+    mrib_routes: tuple[MribRoute, ...] = field(converter=in_order)
+
+
+@frozen(kw_only=True)
+class M2pEntry:
+    """A sled's mapping of an external group to its underlay group."""
+
+    group: ExternalGroup
+    underlay: UnderlayGroup
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.group.key, self.underlay.key)
+
+
+@frozen(kw_only=True)
+class HopFilter:
+    """Which sources a next hop lets through; exclude with no sources is everything."""
+
+    mode: FilterMode = FilterMode.EXCLUDE
+    sources: tuple[UnicastSource, ...] = field(default=(), converter=addresses)
+
+
+@frozen(kw_only=True)
+class NextHop:
+    """A switch that takes a sled's packets of one underlay group and replicates them."""
+
+    next_hop: UnderlayUnicast
+    replication: Replication = Replication.UNDERLAY
+    filter: HopFilter = field(factory=HopFilter)
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.next_hop.key, self.replication)
+
+
+@frozen(kw_only=True)
+class ForwardingEntry:
+    """Where a sled sends packets of one underlay group."""
+
+    underlay: UnderlayGroup
+    next_hops: tuple[NextHop, ...] = field(converter=in_order)
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.underlay.key,)
+
+
+@frozen(kw_only=True)
+class NicFilter:
+    """An underlay group that a NIC lets in."""
+
+    nic: str
+    underlay: UnderlayGroup
+    mac: MulticastMac
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.underlay.key, self.nic, self.mac)
+
+
+@frozen(kw_only=True)
+class Subscription:
+    """What one instance's port hears of one group."""
+
+    instance_id: UUID
+    propolis_id: UUID
+    group_ip: ExternalGroup
+    sources: tuple[UnicastSource, ...] = field(converter=addresses)
+    """Empty: any source."""
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.group_ip.key, self.instance_id, self.propolis_id)
+
+
+@frozen(kw_only=True)
+class Departure:
+    """A leave owed on a sled; subscriptions cannot be read back, so it is said here and may be said again."""
+
+    instance_id: UUID
+    propolis_id: UUID
+    group_ip: ExternalGroup
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.group_ip.key, self.instance_id, self.propolis_id)
+
+
+@frozen(kw_only=True)
+class SledTables:
+    """What one sled shall hold.
+
+    The first three tables come sorted (`in_order`) and are kept as the very objects given, so that sleds can
+    share them (rule B2).
+    """
+
+    generation: int
+    m2p: tuple[M2pEntry, ...]
+    forwarding: tuple[ForwardingEntry, ...]
+    nic_filters: tuple[NicFilter, ...]
+    subscriptions: tuple[Subscription, ...] = field(converter=in_order)
+    departures: tuple[Departure, ...] = field(converter=in_order)
+
+
+@frozen(kw_only=True)
+class SledPort:
+    """The port behind which a sled is on one switch."""
+
+    port_id: PortId
+    link_id: int = 0
+    learned_from: LearnedFrom
+
+
+@frozen(kw_only=True)
+class Transition:
+    """What the datastore should be told once the state is in effect."""
+
+    subject: Subject
+    id: UUID
+    from_: str = field(alias="from_")
+    to: str
+    sled_id: UUID | None = None
+    because: str
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.subject, self.id, self.from_, self.to)
+
+
+@frozen(kw_only=True)
+class HeldGroup:
+    """A group whose rows could not be planned: nothing of it is added, changed or removed anywhere."""
+
+    id: UUID
+    multicast_ip: Address
+    because: str
+    """The code of the finding that holds it."""
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.multicast_ip.key, self.id)
+
+
+@frozen(kw_only=True)
+class Made:
+    """Who made a blueprint, and when; outside the digest."""
+
+    at: datetime | None = None
+    by: str | None = None
+    comment: str | None = None
+    planner: str | None = None
+
+
+@frozen(kw_only=True)
+class ParentRef:
+    """The blueprint that this one was planned after."""
+
+    id: UUID
+    digest: str
+
+
+Ports = Mapping[UUID, Mapping[SwitchSlot, SledPort | None]]
+"""Sled, then switch, to the port behind which the sled is; None where nobody knows."""
+
+
+def _ports(table: Ports) -> Ports:
+    return by_uuid({sled: by_slot(row) for sled, row in table.items()})
+
+
+@frozen(kw_only=True)
+class Content:
+    """All that a plan decides; two plans are the same plan when their contents are equal."""
+
+    rack_id: UUID
+    policy: Policy
+    groups: tuple[PlannedGroup, ...] = field(converter=in_order)
+    held: tuple[HeldGroup, ...] = field(converter=in_order)
+    switches: Mapping[SwitchSlot, SwitchTables] = field(converter=by_slot)
+    sleds: Mapping[UUID, SledTables] = field(converter=by_uuid)
+    ports: Ports = field(converter=_ports)
+    transitions: tuple[Transition, ...] = field(converter=in_order)
+    findings: tuple[Finding, ...] = field(converter=sorted_findings)
+
+
+@frozen(kw_only=True)
+class Blueprint(Content):
+    """A plan with its name and its ancestors."""
+
+    id: UUID
+    """A function of the digest: same snapshot, same parent, same id."""
+
+    digest: str
+    """``sha256:`` over the canonical text without ``id``, ``digest`` and ``made``."""
+
+    parent: ParentRef | None
+    generation: int
+    snapshot_digest: str
+    made: Made | None = None
+
+
+def same_content(one: Content, other: Content) -> bool:
+    """Return whether both decide the same, whatever their names and ancestors."""
+    return all(getattr(one, name) == getattr(other, name) for name in CONTENT_FIELDS)
+
+
+CONTENT_FIELDS = tuple(attribute.name for attribute in fields(Content))
+"""The names of what a plan decides."""

@@ -1,0 +1,74 @@
+"""Where the rack's daemons listen (`format: rackcast.endpoints/1`).
+
+This file does not know how a daemon is spoken to.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from attrs import Attribute, field, frozen
+
+from blueprints.identifiers import SwitchSlot
+from blueprints.ordering import by_slot, by_uuid
+
+ENDPOINTS_FORMAT = "rackcast.endpoints/1"
+
+
+class SubscriptionForm(StrEnum):
+    """How sled-agents name the port of a subscription: by instance, or by propolis."""
+
+    INSTANCE = "instance"
+    VMM = "vmm"
+
+
+_URL = re.compile(r"http://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:[0-9]{1,5})?/?")
+
+
+def _plain_url(_: Any, attribute: "Attribute[str]", url: str) -> None:
+    if not _URL.fullmatch(url):
+        raise ValueError(f"{attribute.name}: {url!r} is not http://ADDRESS:PORT")
+
+
+@frozen(kw_only=True)
+class SwitchEndpoints:
+    """Base addresses of one switch's daemons, such as ``http://[::1]:12224``."""
+
+    dpd: str = field(validator=_plain_url)
+    mgd: str = field(validator=_plain_url)
+    ddmd: str = field(validator=_plain_url)
+
+
+_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
+
+
+def _versions(_: Any, attribute: "Attribute[str | None]", version: str | None) -> None:
+    if version is not None and not _VERSION.fullmatch(version):
+        raise ValueError(f"{attribute.name}: {version!r} is not a version such as 12.0.0")
+
+
+@frozen(kw_only=True)
+class ApiVersions:
+    """The ``api-version`` to speak to each kind of daemon; None: the newest known, stepping down."""
+
+    dpd: str | None = field(default=None, validator=_versions)
+    mgd: str | None = field(default=None, validator=_versions)
+    ddmd: str | None = field(default=None, validator=_versions)
+    sled_agent: str | None = field(default=None, validator=_versions)
+
+
+@frozen(kw_only=True)
+class Endpoints:
+    """All daemons of a rack."""
+
+    switches: Mapping[SwitchSlot, SwitchEndpoints] = field(converter=by_slot)
+    sleds: Mapping[UUID, str] = field(converter=by_uuid)
+    api_versions: ApiVersions = field(factory=ApiVersions)
+    subscriptions: SubscriptionForm = SubscriptionForm.VMM
+
+    @sleds.validator
+    def _sled_urls(self, attribute: "Attribute[Mapping[UUID, str]]", urls: Mapping[UUID, str]) -> None:
+        for url in urls.values():
+            _plain_url(self, attribute, url)  # type: ignore[arg-type]
