@@ -1,0 +1,10 @@
+"""How the property tests run: repeatable unless asked otherwise.
+
+``pytest --hypothesis-profile=explore`` looks for new counter-examples instead.
+"""
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None, max_examples=2000)
+settings.load_profile("repeatable")
