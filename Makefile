@@ -48,7 +48,7 @@ lock: $(READY)
 
 $(READY): requirements.lock pyproject.toml
 	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { \
-		echo "rackcast needs Python 3.11 or newer, found: $$("$(PYTHON)" --version 2>&1 || echo none)." \
+		echo "rackcast needs Python 3.11 or newer, found: $$({ "$(PYTHON)" --version || echo none; } 2>/dev/null)." \
 			"Name one with: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	rm -rf .venv
 	"$(PYTHON)" -m venv .venv
