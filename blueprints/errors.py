@@ -52,6 +52,15 @@ class InputRejectedError(RackcastError):
         super().__init__(f"{source}: {count} {noun}{lines}")
 
 
+class FieldError(ValueError):
+    """A value that a field refuses; says which field, so that a reader of a file can be told the path."""
+
+    def __init__(self, field: str, message: str) -> None:
+        """Name the *field*."""
+        self.field = field
+        super().__init__(message)
+
+
 class DeviceError(RackcastError):
     """A device did not do what it was asked; never raised itself."""
 

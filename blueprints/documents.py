@@ -1,0 +1,236 @@
+"""Documents: what each format's plain data look like, between text and typed objects.
+
+A blueprint has two forms with one meaning. The *file form* stores tables that sleds share once, so that a change of
+one entry changes a few lines. The *expanded form* spells every sled out; it is what `rackcast show --json` prints.
+Readers take both.
+
+Reader's way: look at ``format`` first, then build objects with unknown keys forbidden. A second version of a
+format will add its upgrade step to the plain data here. This file does not know files, planning or devices.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
+from typing import Any, TypeVar
+from uuid import UUID, uuid5
+
+from attrs import evolve, fields, frozen
+
+from blueprints.blueprint import BLUEPRINT_FORMAT, CONTENT_FIELDS, Blueprint, Content, Made, ParentRef
+from blueprints.converter import structure, unstructure
+from blueprints.endpoints import ENDPOINTS_FORMAT, Endpoints
+from blueprints.errors import InputRejectedError, Mistake
+from blueprints.file_form import SHARED, FileContent, from_file, to_file
+from blueprints.observation import OBSERVATION_FORMAT, Observation
+from blueprints.snapshot import SNAPSHOT_FORMAT, Snapshot
+from blueprints.text import dumps
+
+T = TypeVar("T")
+Plain = dict[str, Any]
+
+
+def _body(document: Any, wanted: str, source: str) -> Plain:
+    """Return *document* without its ``format``, once that is the *wanted* one."""
+    if not isinstance(document, dict):
+        raise InputRejectedError(source, [Mistake("", f"expected an object with format: {wanted}")])
+    found = document.get("format")
+    if found != wanted:
+        said = "is missing" if found is None else f"is {found!r}"
+        raise InputRejectedError(source, [Mistake("format", f"{said}; this reader takes {wanted}")])
+    return {key: value for key, value in document.items() if key != "format"}
+
+
+def _structured(document: Any, wanted: str, kind: type[T], source: str) -> T:
+    return structure(_body(document, wanted, source), kind, source)
+
+
+# --- snapshot -------------------------------------------------------------------------------------------------------
+
+_ROWS_WITH_IDS = ("sleds", "groups", "underlay_groups", "members", "instances")
+
+
+def _repeated_ids(body: Plain) -> list[Mistake]:
+    mistakes = []
+    for table in _ROWS_WITH_IDS:
+        first: dict[str, int] = {}
+        rows = body.get(table)
+        for index, row in enumerate(rows if isinstance(rows, list) else ()):
+            name = row.get("id") if isinstance(row, dict) else None
+            if isinstance(name, str) and first.setdefault(name.lower(), index) != index:
+                mistakes.append(Mistake(f"{table}[{index}].id", f"repeats {table}[{first[name.lower()]}].id"))
+    return mistakes
+
+
+def snapshot_from(document: Any, source: str) -> Snapshot:
+    """Return the snapshot that *document* holds.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    body = _body(document, SNAPSHOT_FORMAT, source)
+    mistakes = _repeated_ids(body)
+    try:
+        snapshot = structure(body, Snapshot, source)
+    except InputRejectedError as error:
+        raise InputRejectedError(source, (*error.mistakes, *mistakes)) from None
+    if mistakes:
+        raise InputRejectedError(source, mistakes)
+    return snapshot
+
+
+def snapshot_document(snapshot: Snapshot) -> Plain:
+    """Return *snapshot* as plain data in canonical order."""
+    return {"format": SNAPSHOT_FORMAT, **unstructure(snapshot)}
+
+
+def snapshot_digest(snapshot: Snapshot) -> str:
+    """Return ``sha256:`` and the digest of the snapshot's canonical text."""
+    return _digest(snapshot_document(snapshot))
+
+
+def _digest(document: Plain) -> str:
+    return "sha256:" + sha256(dumps(document).encode()).hexdigest()
+
+
+# --- blueprint ------------------------------------------------------------------------------------------------------
+
+
+@frozen(kw_only=True)
+class _Head:
+    """What a blueprint is called and where it comes from."""
+
+    id: UUID
+    digest: str
+    parent: ParentRef | None
+    generation: int
+    snapshot_digest: str
+    made: Made | None = None
+
+
+_HEAD = tuple(attribute.name for attribute in fields(_Head))
+
+
+def _fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names}
+
+
+def expanded(blueprint: Blueprint) -> Plain:
+    """Return the expanded form: every table of every switch and sled spelled out."""
+    plain = unstructure(blueprint)
+    return {"format": BLUEPRINT_FORMAT} | {name: plain[name] for name in (*_HEAD, *CONTENT_FIELDS)}
+
+
+def file_form(blueprint: Blueprint) -> Plain:
+    """Return the form that is written to files; its canonical text is the blueprint's bytes."""
+    head = {name: unstructure(value) for name, value in _fields(blueprint, _HEAD).items()}
+    return {"format": BLUEPRINT_FORMAT, **head, **unstructure(to_file(blueprint))}
+
+
+def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot: str) -> Blueprint:
+    """Return *content* as a blueprint: digest over the canonical text, id from the digest.
+
+    Args:
+        content: all that the plan decides.
+        parent: the blueprint it was planned after.
+        generation: its own.
+        snapshot: the digest of the snapshot it was planned from.
+    """
+    head = {"parent": unstructure(parent), "generation": generation, "snapshot_digest": snapshot}
+    digest = _digest({"format": BLUEPRINT_FORMAT, **head, **unstructure(to_file(content))})
+    return Blueprint(
+        id=uuid5(content.rack_id, digest),
+        digest=digest,
+        parent=parent,
+        generation=generation,
+        snapshot_digest=snapshot,
+        **_fields(content, CONTENT_FIELDS),
+    )
+
+
+def _structure_halves(body: Plain, content_kind: type[T], source: str) -> tuple[_Head, T]:
+    """Return head and content; mistakes of both are told at once."""
+    halves: list[Any] = []
+    mistakes: list[Mistake] = []
+    head = {name: body[name] for name in _HEAD if name in body}
+    rest = {name: value for name, value in body.items() if name not in _HEAD}
+    for half, kind in ((head, _Head), (rest, content_kind)):
+        try:
+            halves.append(structure(half, kind, source))
+        except InputRejectedError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise InputRejectedError(source, mistakes)
+    return halves[0], halves[1]
+
+
+def _shared(content: Content) -> Content:
+    """Return *content* with equal tables of sleds being one object (rule B2)."""
+    seen: dict[Any, Any] = {}
+    sleds = {}
+    for sled, tables in content.sleds.items():
+        once = {kind: seen.setdefault(table, table) for kind, table in _fields(tables, SHARED).items()}
+        sleds[sled] = evolve(tables, **once)
+    return Content(**{**_fields(content, CONTENT_FIELDS), "sleds": sleds})
+
+
+def blueprint_from(document: Any, source: str) -> Blueprint:
+    """Return the blueprint that *document* holds, in either form, with its digest verified.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path; or the content is not what the digest says.
+    """
+    body = _body(document, BLUEPRINT_FORMAT, source)
+    if "shared_tables" in body:
+        head, stored = _structure_halves(body, FileContent, source)
+        content = from_file(stored)
+    else:
+        head, content = _structure_halves(body, Content, source)
+        content = _shared(content)
+    blueprint = sealed(content, head.parent, head.generation, head.snapshot_digest)
+    mistakes = [
+        Mistake(name, f"says {getattr(head, name)}, the content is {getattr(blueprint, name)}: changed since planned")
+        for name in ("digest", "id")
+        if getattr(head, name) != getattr(blueprint, name)
+    ]
+    if mistakes:
+        raise InputRejectedError(source, mistakes)
+    return evolve(blueprint, made=head.made)
+
+
+# --- the smaller formats --------------------------------------------------------------------------------------------
+
+
+def observation_from(document: Any, source: str) -> Observation:
+    """Return the observation that *document* holds.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    return _structured(document, OBSERVATION_FORMAT, Observation, source)
+
+
+def observation_document(observation: Observation) -> Plain:
+    """Return *observation* as plain data in canonical order."""
+    return {"format": OBSERVATION_FORMAT, **unstructure(observation)}
+
+
+def endpoints_from(document: Any, source: str) -> Endpoints:
+    """Return the endpoints that *document* holds.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    return _structured(document, ENDPOINTS_FORMAT, Endpoints, source)
+
+
+def endpoints_document(endpoints: Endpoints) -> Plain:
+    """Return *endpoints* as plain data in canonical order."""
+    return {"format": ENDPOINTS_FORMAT, **unstructure(endpoints)}
+
+
+READERS: Mapping[str, Callable[[Any, str], Any]] = {
+    SNAPSHOT_FORMAT: snapshot_from,
+    BLUEPRINT_FORMAT: blueprint_from,
+    OBSERVATION_FORMAT: observation_from,
+    ENDPOINTS_FORMAT: endpoints_from,
+}
+"""Format to reader, for whoever does not know what a file holds."""

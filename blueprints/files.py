@@ -1,0 +1,185 @@
+"""Files: the only place of this package that touches a disk.
+
+Reads ``.json``, ``.yaml``, either with ``.gz``, or standard input as ``-``; writes canonical text, whole or not at
+all. This file does not know what documents hold.
+"""
+
+import gzip
+import os
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+from blueprints.blueprint import Blueprint
+from blueprints.documents import (
+    blueprint_from,
+    endpoints_document,
+    endpoints_from,
+    file_form,
+    observation_document,
+    observation_from,
+    snapshot_document,
+    snapshot_from,
+)
+from blueprints.endpoints import Endpoints
+from blueprints.errors import InputRejectedError, Mistake
+from blueprints.observation import Observation
+from blueprints.snapshot import Snapshot
+from blueprints.text import dumps, loads
+
+STANDARD = "-"
+"""The name of standard input and output."""
+
+MAX_BYTES = 1 << 30
+"""No document is read beyond this, unpacked; a snapshot of a full rack is under 100 MB."""
+
+
+def _rejected(name: str, message: str) -> InputRejectedError:
+    return InputRejectedError(name, [Mistake("", message)])
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    """Return the content of gzip *data*, without trusting how large it grows."""
+    reader = zlib.decompressobj(wbits=31)
+    try:
+        text = reader.decompress(data, MAX_BYTES)
+        if reader.unconsumed_tail:
+            raise _rejected(name, f"unpacks to more than {MAX_BYTES} bytes")
+        if not reader.eof:
+            raise _rejected(name, "the packed file is cut off")
+    except zlib.error as error:
+        raise _rejected(name, f"not a packed file ({error})") from None
+    return text
+
+
+def _read_bytes(name: str) -> bytes:
+    if name == STANDARD:
+        return sys.stdin.buffer.read(MAX_BYTES + 1)
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise _rejected(name, error.strerror or str(error)) from None
+
+
+def read_text(name: str) -> str:
+    """Return the text of the file *name*, unpacked; ``-`` is standard input.
+
+    Raises:
+        InputRejectedError: it cannot be read, is too large, or is not UTF-8.
+    """
+    data = _read_bytes(name)
+    if data[:2] == b"\x1f\x8b":
+        data = _unpacked(data, name)
+    if len(data) > MAX_BYTES:
+        raise _rejected(name, f"larger than {MAX_BYTES} bytes")
+    try:
+        return data.decode("utf-8-sig" if name.endswith((".yaml", ".yaml.gz")) else "utf-8")
+    except UnicodeDecodeError as error:
+        raise _rejected(name, f"not UTF-8 (byte {error.start})") from None
+
+
+def read_document(name: str) -> Any:
+    """Return the plain data of the file *name*.
+
+    Raises:
+        InputRejectedError: see `read_text` and `blueprints.text.loads`.
+    """
+    return loads(read_text(name), name)
+
+
+def read_snapshot(name: str) -> Snapshot:
+    """Return the snapshot in the file *name*.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    return snapshot_from(read_document(name), name)
+
+
+def read_blueprint(name: str) -> Blueprint:
+    """Return the blueprint in the file *name*, its digest verified.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    return blueprint_from(read_document(name), name)
+
+
+def read_observation(name: str) -> Observation:
+    """Return the observation in the file *name*.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    return observation_from(read_document(name), name)
+
+
+def read_endpoints(name: str) -> Endpoints:
+    """Return the endpoints in the file *name*.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    return endpoints_from(read_document(name), name)
+
+
+def write_text(name: str, text: str) -> None:
+    """Write *text* to the file *name*, packed if it ends in ``.gz``; ``-`` is standard output.
+
+    The file is the old one until the new one is whole and on disk: it appears under its name in one step.
+
+    Raises:
+        InputRejectedError: the place cannot be written; nothing is left behind.
+    """
+    if name == STANDARD:
+        sys.stdout.write(text)
+        return
+    data = gzip.compress(text.encode(), mtime=0) if name.endswith(".gz") else text.encode()
+    try:
+        _replace(Path(name), data)
+    except OSError as error:
+        raise _rejected(name, error.strerror or str(error)) from None
+
+
+def _replace(path: Path, data: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    scratch = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.chmod(0o666 & ~_umask())
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink()
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_snapshot(name: str, snapshot: Snapshot) -> None:
+    """Write the canonical text of *snapshot* to the file *name*; see `write_text`."""
+    write_text(name, dumps(snapshot_document(snapshot)))
+
+
+def write_blueprint(name: str, blueprint: Blueprint) -> None:
+    """Write the canonical text of *blueprint* to the file *name*; see `write_text`."""
+    write_text(name, dumps(file_form(blueprint)))
+
+
+def write_observation(name: str, observation: Observation) -> None:
+    """Write the canonical text of *observation* to the file *name*; see `write_text`."""
+    write_text(name, dumps(observation_document(observation)))
+
+
+def write_endpoints(name: str, endpoints: Endpoints) -> None:
+    """Write the canonical text of *endpoints* to the file *name*; see `write_text`."""
+    write_text(name, dumps(endpoints_document(endpoints)))

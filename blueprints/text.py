@@ -1,0 +1,192 @@
+"""Canonical text: plain data to text and back.
+
+The text is JSON laid out one entry per line, which is YAML too: it reads and compares well and loads at JSON
+speed. Equal data give equal text. Reading takes JSON or YAML of the kind people write by hand: of YAML only
+what means the same everywhere (no aliases, no tags, no dates, no numbers in base 60, no yes and no).
+
+This file does not know what the data mean, nor files.
+"""
+
+import json
+import re
+from typing import Any, NoReturn
+
+import yaml
+
+from blueprints.errors import InputRejectedError, Mistake
+
+MAX_DEPTH = 64
+"""How deep a document may nest; ours need 8."""
+
+_UNSAFE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+"""JSON may hold these raw, YAML may not (YAML 1.2 section 5.1), so they are written as escapes."""
+
+
+def _one_line(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "), allow_nan=False)
+    return _UNSAFE_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _is_table(value: Any, depth: int) -> bool:
+    """Whether *value* holds entries that deserve lines of their own: rows, or objects right below the top."""
+    if isinstance(value, list):
+        return any(isinstance(item, dict | list) for item in value)
+    if not isinstance(value, dict):
+        return False
+    return any(_is_table(item, depth + 1) or (depth == 1 and isinstance(item, dict)) for item in value.values())
+
+
+def dumps(document: dict[str, Any]) -> str:
+    """Return the canonical text of *document*: one entry per line, a newline at the end.
+
+    Keys keep their order: whoever builds *document* decides it. The document itself is always spread out.
+
+    >>> print(dumps({"format": "x/1", "rows": [{"a": 1}, {"a": 2}], "none": []}), end="")
+    {
+    "format": "x/1",
+    "rows": [
+     {"a": 1},
+     {"a": 2}
+    ],
+    "none": []
+    }
+    """
+    return _spread_object(document, 0) + "\n"
+
+
+def _laid_out(value: Any, depth: int) -> str:
+    if not _is_table(value, depth):
+        return _one_line(value)
+    if isinstance(value, dict):
+        return _spread_object(value, depth)
+    pad = " " * depth
+    rows = ",\n".join(pad + _one_line(row) for row in value)
+    return f"[\n{rows}\n{pad[1:]}]"
+
+
+def _spread_object(value: dict[str, Any], depth: int) -> str:
+    """Return the object at *depth* with a line for each entry; deeper is one space further in."""
+    pad = " " * depth
+    entries = ",\n".join(f"{pad}{_one_line(key)}: {_laid_out(item, depth + 1)}" for key, item in value.items())
+    return f"{{\n{entries}\n{pad[1:]}}}"
+
+
+def loads(text: str, source: str) -> Any:
+    """Return the data written in *text*, as JSON or YAML.
+
+    Args:
+        text: the whole document.
+        source: what to call it in mistakes; a name that ends in ``.json`` is never tried as YAML.
+
+    Raises:
+        InputRejectedError: neither JSON nor the YAML we read; says where.
+    """
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return _loads_json(text)
+        except json.JSONDecodeError as error:
+            if source.removesuffix(".gz").endswith(".json"):
+                _reject(source, error.lineno, error.colno, error.msg)
+        except RecursionError:
+            _reject(source, 1, 1, "nested too deep")
+        except ValueError as error:
+            _reject(source, 1, 1, str(error))
+    return _YamlReader(source).read(text)
+
+
+def _reject(source: str, line: int, column: int, message: str) -> NoReturn:
+    raise InputRejectedError(source, [Mistake(f"line {line}, column {column}", message)])
+
+
+def _loads_json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = sorted({key for key in keys if keys.count(key) > 1})
+        raise ValueError(f"key {', '.join(map(repr, repeated))} is given twice in one object")
+    return table
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number that can be kept")
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
+_PLAIN_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+
+
+class _YamlReader:
+    """Builds data from YAML events, without recursion, so that no text can exhaust the stack."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.stack: list[tuple[Any, list[Any]]] = []
+        """Open collections: the collection, and the key it waits to fill (empty: none)."""
+        self.document: Any = None
+
+    def read(self, text: str) -> Any:
+        try:
+            for event in yaml.parse(text, Loader=_LOADER):
+                self._take(event)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            _reject(self.source, line, column, error.problem or "not YAML")
+        except yaml.YAMLError as error:
+            _reject(self.source, 1, 1, str(error).splitlines()[0])
+        return self.document
+
+    def _refuse(self, event: Any, message: str) -> NoReturn:
+        _reject(self.source, event.start_mark.line + 1, event.start_mark.column + 1, message)
+
+    def _take(self, event: Any) -> None:
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            self._refuse(event, "anchors and aliases are not read: write the value out")
+        if isinstance(event, yaml.DocumentStartEvent) and self.document is not None:
+            self._refuse(event, "one file holds one document")
+        if isinstance(event, yaml.ScalarEvent):
+            self._place(self._scalar(event), event)
+        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
+            self._open(event)
+        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            self.stack.pop()
+
+    def _open(self, event: Any) -> None:
+        if event.tag is not None and not event.implicit:
+            self._refuse(event, f"tags such as {event.tag} are not read")
+        if len(self.stack) >= MAX_DEPTH:
+            self._refuse(event, f"nested deeper than {MAX_DEPTH}")
+        collection: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self._place(collection, event)
+        self.stack.append((collection, []))
+
+    def _scalar(self, event: Any) -> Any:
+        plain, quoted = event.implicit
+        if not plain and not quoted:
+            self._refuse(event, f"tags such as {event.tag} are not read")
+        if event.style:
+            return event.value
+        if event.value in _PLAIN_WORDS:
+            return _PLAIN_WORDS[event.value]
+        return int(event.value) if _PLAIN_NUMBER.fullmatch(event.value) else event.value
+
+    def _place(self, value: Any, event: Any) -> None:
+        if not self.stack:
+            self.document = value
+            return
+        collection, key = self.stack[-1]
+        if isinstance(collection, list):
+            collection.append(value)
+        elif key:
+            collection[key.pop()] = value
+        elif not isinstance(value, str):
+            self._refuse(event, f"{value!r} cannot be a key: put it in quotes")
+        elif value in collection:
+            self._refuse(event, f"key {value!r} is given twice in one object")
+        else:
+            key.append(value)
