@@ -6,9 +6,8 @@ This file does not know formats, files or what the objects mean.
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from enum import Enum
+from enum import StrEnum
 from functools import partial
-from operator import is_
 from typing import Any, NoReturn, TypeVar, get_args, get_origin
 from uuid import UUID
 
@@ -94,7 +93,7 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _parse_enum(value: Any, choices: type[Enum]) -> Any:
+def _parse_enum(value: Any, choices: type[StrEnum]) -> Any:
     try:
         return choices(value) if type(value) is str else _expected("text", value)
     except ValueError:
@@ -103,10 +102,6 @@ def _parse_enum(value: Any, choices: type[Enum]) -> Any:
 
 
 _TEXT_TYPES = (PortId, Tag, MulticastMac)
-
-
-def _is_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Enum)
 
 
 def _is_address(kind: Any) -> bool:
@@ -204,7 +199,7 @@ def _each(hook: Hook, item: Any, values: list[Any], kind: Any) -> tuple[Any, ...
 def _make_converter() -> Converter:
     converter = Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
     for scalar in (str, int, bool):
-        converter.register_structure_hook_func(partial(is_, scalar), partial(_exactly, scalar))
+        converter.register_structure_hook(scalar, partial(_exactly, scalar))
     for text_type in _TEXT_TYPES:
         converter.register_structure_hook(text_type, partial(_parsed, text_type.parse))
         converter.register_unstructure_hook(text_type, str)
@@ -215,7 +210,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_factory(_is_model, _structure_model)
     converter.register_structure_hook_factory(_is_mapping, _structure_mapping)
     converter.register_structure_hook_factory(_is_list, _structure_list)
-    converter.register_structure_hook_func(_is_enum, _parse_enum)
+    converter.register_structure_hook(StrEnum, _parse_enum)
     converter.register_structure_hook_factory(_is_address, lambda kind: partial(_parsed, kind.parse))
     converter.register_unstructure_hook_func(_is_address, lambda address: address.text)
     for kind, renames in _RENAMES.items():
