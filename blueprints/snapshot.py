@@ -303,6 +303,12 @@ class Snapshot:
     source: Source | None = None
     policy: Policy = field(factory=Policy)
     switches: Mapping[SwitchSlot, Switch] = field(converter=by_slot)
+
+    @switches.validator
+    def _some_switch(self, _: object, switches: Mapping[SwitchSlot, Switch]) -> None:
+        if not switches:
+            raise ValueError("names no switch")
+
     sleds: tuple[Sled, ...] = field(converter=_by_id)
     inventory: Inventory | None = None
     groups: tuple[Group, ...] = field(converter=_by_id)

@@ -1,0 +1,92 @@
+"""Pass 3: the groups that are planned, those that are held, and those that go.
+
+Needs      group rows; the parent's groups.
+Adds       ``draft.groups`` and ``draft.held``.
+Promises   G1  no two planned groups have one address.
+           G2  a row that cannot be right is held: its group is neither planned nor removed.
+           G3  a new group waits while an older one on its address is being taken down, because routes and mappings
+               are keyed by address and the teardown would take the new group's.
+"""
+
+from collections import Counter
+from uuid import UUID
+
+from attrs import evolve
+
+from blueprints.addresses import Address, ExternalGroup
+from blueprints.findings import Finding, finding
+from blueprints.identifiers import FLEET_VNI, Tag
+from blueprints.snapshot import Group, GroupState
+from planner.draft import Draft, LiveGroup
+
+LIVE_STATES = frozenset({GroupState.CREATING, GroupState.ACTIVE})
+
+
+def is_live(row: Group) -> bool:
+    """Return whether the row stands for a group that is wanted."""
+    return row.state in LIVE_STATES and row.time_deleted is None
+
+
+def admit_groups(draft: Draft) -> Draft:
+    """Return *draft* with every live group either planned, held, or waiting for an older one to go."""
+    rows = draft.snapshot.groups
+    live = [row for row in rows if is_live(row)]
+    held = _contradictions(rows) | _refused(live)
+    found: list[Finding] = []
+    groups: dict[UUID, LiveGroup] = {}
+    leaving = {row.multicast_ip for row in rows if row.state is GroupState.DELETING and row.underlay_group_id}
+    for row in live:
+        if row.id in held:
+            continue
+        if row.multicast_ip in leaving and row.state is GroupState.CREATING and not _in_parent(draft, row):
+            found.append(finding("group_waits_for_teardown", f"group {row.id}", f"for {row.multicast_ip}"))
+            continue
+        tag, said = _tag_of(row)
+        found += said
+        groups[row.id] = LiveGroup(row=row, address=ExternalGroup(row.multicast_ip.ip), tag=tag)
+    return evolve(draft, groups=groups).noting(found).holding(held)
+
+
+def _in_parent(draft: Draft, row: Group) -> bool:
+    return draft.parent is not None and any(group.id == row.id for group in draft.parent.groups)
+
+
+def _contradictions(rows: tuple[Group, ...]) -> dict[UUID, tuple[Address, str, str]]:
+    return {
+        row.id: (row.multicast_ip, "group_row_contradicts_itself", f"state {row.state}, and a deletion time")
+        for row in rows
+        if row.state in LIVE_STATES and row.time_deleted is not None
+    }
+
+
+def _refused(live: list[Group]) -> dict[UUID, tuple[Address, str, str]]:
+    """Return the live rows that cannot be planned: id to address, code and message."""
+    holders = Counter(row.multicast_ip for row in live)
+    refused = {}
+    for row in live:
+        if holders[row.multicast_ip] > 1:
+            others = sorted(
+                str(other.id) for other in live if other.multicast_ip == row.multicast_ip and other != row
+            )
+            message = f"{row.multicast_ip} is also the address of {', '.join(others)}"
+            refused[row.id] = (row.multicast_ip, "group_address_shared", message)
+        elif row.vni != FLEET_VNI:
+            refused[row.id] = (row.multicast_ip, "group_vni_refused", f"{row.vni} is not {FLEET_VNI}")
+        else:
+            try:
+                ExternalGroup(row.multicast_ip.ip)
+            except ValueError as error:
+                refused[row.id] = (row.multicast_ip, "group_address_refused", str(error))
+    return refused
+
+
+def _tag_of(row: Group) -> tuple[Tag, list[Finding]]:
+    """Return the tag to use: the stored one if switches take it, for tags never change once set."""
+    canonical = Tag.of_group(row.id, row.multicast_ip)
+    if row.tag is None or row.tag == canonical.text:
+        return canonical, []
+    try:
+        stored = Tag.parse(row.tag)
+    except ValueError as error:
+        return canonical, [finding("group_tag_refused", f"group {row.id}", str(error))]
+    return stored, [finding("group_tag_differs", f"group {row.id}", f"stored {stored}, canonical {canonical}")]

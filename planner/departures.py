@@ -1,0 +1,81 @@
+"""Pass 10: the leaves that sleds are owed.
+
+Needs      tombstones; the parent's subscriptions and departures; ``draft.subscriptions``.
+Adds       ``draft.departures``, also into ``draft.sled_tables``.
+Promises   what cannot be read back is not forgotten before it is undone: a subscription of the parent leaves the
+           plan as a departure for as long as its VMM lives on that sled. Nothing that is wanted departs.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from attrs import evolve
+
+from blueprints.addresses import Address, ExternalGroup
+from blueprints.blueprint import Departure, Subscription
+from blueprints.ordering import in_order
+from blueprints.snapshot import Member, MemberState
+from planner.draft import Draft
+from planner.receivers import processes
+
+Owed = tuple[UUID, Departure]
+"""A sled and a leave."""
+
+
+def list_departures(draft: Draft) -> Draft:
+    """Return *draft* with the departures of every sled."""
+    wanted = {(row.propolis_id, row.group_ip) for rows in draft.subscriptions.values() for row in rows}
+    held = {group.multicast_ip for group in draft.held}
+    owed: dict[UUID, set[Departure]] = {sled: set() for sled in draft.sleds}
+    for sled, leave in (*_of_tombstones(draft), *_of_parent(draft)):
+        if (leave.propolis_id, leave.group_ip) not in wanted and leave.group_ip not in held and sled in owed:
+            owed[sled].add(leave)
+    departures = {sled: in_order(leaves) for sled, leaves in owed.items()}
+    tables = {sled: evolve(its, departures=departures[sled]) for sled, its in draft.sled_tables.items()}
+    return evolve(draft, departures=departures, sled_tables=tables)
+
+
+def superseded(draft: Draft) -> frozenset[tuple[UUID, Address]]:
+    """Return instances with the addresses of which they are live members: those memberships own the filter now."""
+    return frozenset(
+        (row.instance_id, row.multicast_ip) for row in draft.snapshot.members if row.time_deleted is None
+    )
+
+
+def leave_of(draft: Draft, row: Member, owners: frozenset[tuple[UUID, Address]]) -> Departure | None:
+    """Return the leave that tombstone *row* still owes on its recorded sled, or None where nothing is to be undone.
+
+    Nothing is owed where a live membership took over, or where the instance's active VMM is no longer there: its
+    port went with it.
+    """
+    if row.sled_id is None or row.state is not MemberState.LEFT or (row.instance_id, row.multicast_ip) in owners:
+        return None
+    instance = draft.instances.get(row.instance_id)
+    active = instance.active_vmm if instance else None
+    if active is None or active.sled_id != row.sled_id or active not in processes(instance):
+        return None
+    try:
+        group = ExternalGroup(row.multicast_ip.ip)
+    except ValueError:
+        return None  # no sled ever took such an address
+    return Departure(instance_id=row.instance_id, propolis_id=active.id, group_ip=group)
+
+
+def _of_tombstones(draft: Draft) -> Iterable[Owed]:
+    owners = superseded(draft)
+    for row in draft.snapshot.members:
+        leave = leave_of(draft, row, owners) if row.time_deleted is not None else None
+        if leave is not None and row.sled_id is not None:
+            yield row.sled_id, leave
+
+
+def _of_parent(draft: Draft) -> Iterable[Owed]:
+    for sled, tables in draft.parent.sleds.items() if draft.parent else ():
+        rows: tuple[Subscription | Departure, ...] = (*tables.subscriptions, *tables.departures)
+        for row in rows:
+            alive = processes(draft.instances.get(row.instance_id))
+            if any(vmm.id == row.propolis_id and vmm.sled_id == sled for vmm in alive):
+                yield (
+                    sled,
+                    Departure(instance_id=row.instance_id, propolis_id=row.propolis_id, group_ip=row.group_ip),
+                )

@@ -1,0 +1,134 @@
+"""The draft: what the passes have found out so far.
+
+Each pass takes a draft and returns one with more in it; no pass changes what an earlier one wrote, except that a
+group may be held (`Draft.holding`). This file does not know any rule.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from functools import cached_property
+from uuid import UUID
+
+import networkx
+from attrs import evolve, field, frozen
+
+from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
+from blueprints.blueprint import (
+    Blueprint,
+    Departure,
+    GroupSources,
+    HeldGroup,
+    Ports,
+    SledTables,
+    Subscription,
+    SwitchTables,
+    Transition,
+)
+from blueprints.findings import Finding, finding
+from blueprints.identifiers import SwitchSlot, Tag
+from blueprints.snapshot import Group, Instance, Member, Snapshot, Vmm
+
+
+@frozen(kw_only=True)
+class RoutingSled:
+    """A sled that takes part in the rack's virtual networks."""
+
+    id: UUID
+    serial: str | None
+    """None for a sled that only the parent knows."""
+
+    part: str | None
+    underlay_address: UnderlayUnicast | None
+    nics: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class LiveGroup:
+    """A group that is planned: its row, with address and tag checked."""
+
+    row: Group
+    address: ExternalGroup
+    tag: Tag
+
+
+class Verdict(Enum):
+    """What the life cycle says of a live member."""
+
+    RECEIVES = "its instance is on a sled"
+    KEEPS = "its instance is stopping: what it has stays until its VMM is gone"
+    WAITS = "its instance is not on a sled yet"
+    LOST = "its instance's VMM is gone"
+    PARKED = "its instance is not running"
+    REFUSED = "what it asks for cannot be granted"
+
+
+@frozen(kw_only=True)
+class Membership:
+    """A live member of a planned group, judged."""
+
+    row: Member
+    verdict: Verdict
+    hears: tuple[Vmm, ...]
+    """The processes that shall be subscribed: one, or two while the instance migrates."""
+
+    sources: tuple[UnicastSource, ...]
+    any_source: bool
+    """No source is named; never set for a member whose sources were all refused."""
+
+
+@frozen(kw_only=True)
+class Draft:
+    """Everything the passes know."""
+
+    snapshot: Snapshot
+    parent: Blueprint | None
+    instances: Mapping[UUID, Instance]
+    """The snapshot's, by id."""
+
+    sleds: Mapping[UUID, RoutingSled] = field(factory=dict)
+    graph: "networkx.Graph[tuple[str, ...]]" = field(factory=networkx.Graph, eq=False)
+    groups: Mapping[UUID, LiveGroup] = field(factory=dict)
+    held: tuple[HeldGroup, ...] = ()
+    memberships: Mapping[UUID, tuple[Membership, ...]] = field(factory=dict)
+    """By group; groups without a live member have an empty tuple."""
+
+    sources: Mapping[UUID, GroupSources] = field(factory=dict)
+    underlay: Mapping[UUID, tuple[UnderlayGroup, int]] = field(factory=dict)
+    """Underlay address and salt, by group."""
+
+    next_hops: Mapping[UUID, SwitchSlot] = field(factory=dict)
+    ports: Ports = field(factory=dict)
+    switches: Mapping[SwitchSlot, SwitchTables] = field(factory=dict)
+    sled_tables: Mapping[UUID, SledTables] = field(factory=dict)
+    subscriptions: Mapping[UUID, tuple[Subscription, ...]] = field(factory=dict)
+    """By sled."""
+
+    departures: Mapping[UUID, tuple[Departure, ...]] = field(factory=dict)
+    """By sled."""
+
+    transitions: tuple[Transition, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def noting(self, findings: Iterable[Finding]) -> "Draft":
+        """Return the draft with more findings."""
+        return evolve(self, findings=(*self.findings, *findings))
+
+    def holding(self, groups: Mapping[UUID, tuple[Address, str, str]]) -> "Draft":
+        """Return the draft with *groups* taken out of the plan and held: id to address, code and message."""
+        held = tuple(
+            HeldGroup(id=group, multicast_ip=address, because=code) for group, (address, code, _) in groups.items()
+        )
+        found = [finding(code, f"group {group}", message) for group, (_, code, message) in groups.items()]
+        return evolve(
+            self,
+            groups={group: live for group, live in self.groups.items() if group not in groups},
+            memberships={group: members for group, members in self.memberships.items() if group not in groups},
+            held=(*self.held, *held),
+        ).noting(found)
+
+    @cached_property
+    def receiving(self) -> frozenset[UUID]:
+        """The groups that some instance hears."""
+        return frozenset(
+            group for group, members in self.memberships.items() if any(member.hears for member in members)
+        )

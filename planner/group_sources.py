@@ -1,0 +1,28 @@
+"""Pass 5: whose packets each group lets in.
+
+Needs      ``draft.memberships``; the parent's groups.
+Adds       ``draft.sources``.
+Promises   every live member counts, parked ones too, so that stopping and starting an instance moves no filter; a
+           group that lost its last member keeps the sources it had.
+"""
+
+from attrs import evolve
+
+from blueprints.blueprint import GroupSources, PlannedGroup
+from planner.draft import Draft, Membership
+
+
+def gather_sources(draft: Draft) -> Draft:
+    """Return *draft* with the sources that the live members of each group ask for."""
+    before = {group.id: group for group in draft.parent.groups} if draft.parent else {}
+    sources = {group: _asked(members, before.get(group)) for group, members in draft.memberships.items()}
+    return evolve(draft, sources=sources)
+
+
+def _asked(members: tuple[Membership, ...], before: PlannedGroup | None) -> GroupSources:
+    if not members and before is not None:
+        return before.sources
+    return GroupSources(
+        any=any(member.any_source for member in members),
+        specific={source for member in members for source in member.sources},
+    )

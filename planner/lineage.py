@@ -1,0 +1,37 @@
+"""Lineage: generations, and whether a plan is its parent.
+
+This file does not know how the content came about.
+"""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from attrs import evolve
+
+from blueprints.blueprint import Blueprint, Content, ParentRef, SledTables, SwitchTables, same_content
+from blueprints.documents import sealed
+
+K = TypeVar("K")
+T = TypeVar("T", SwitchTables, SledTables)
+
+
+def numbered(tables: Mapping[K, T], before: Mapping[K, T]) -> dict[K, T]:
+    """Return *tables* with generations: as *before* where nothing changed, one more where something did, else 1."""
+    return {name: _numbered(its, before.get(name)) for name, its in tables.items()}
+
+
+def _numbered(tables: T, before: T | None) -> T:
+    if before is None:
+        return evolve(tables, generation=1)
+    same = evolve(tables, generation=before.generation)
+    return same if same == before else evolve(tables, generation=before.generation + 1)
+
+
+def descend(content: Content, parent: Blueprint | None, snapshot_digest: str) -> Blueprint:
+    """Return *content* as a blueprint, or *parent* itself where both decide the same."""
+    if parent is None:
+        return sealed(content, None, 1, snapshot_digest)
+    if same_content(content, parent):
+        return parent
+    reference = ParentRef(id=parent.id, digest=parent.digest)
+    return sealed(content, reference, parent.generation + 1, snapshot_digest)

@@ -1,0 +1,112 @@
+"""`plan`: the passes in their order, and why they stand in it.
+
+This file does not know what a pass does.
+"""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from blueprints.blueprint import Blueprint, Content, PlannedGroup
+from blueprints.documents import snapshot_digest
+from blueprints.errors import InputRejectedError, Mistake
+from blueprints.findings import finding
+from blueprints.snapshot import Snapshot
+from planner.admitted_groups import admit_groups
+from planner.departures import list_departures
+from planner.draft import Draft
+from planner.group_sources import gather_sources
+from planner.lineage import descend, numbered
+from planner.next_hops import choose_next_hops
+from planner.receivers import judge_members
+from planner.routing_sleds import list_sleds
+from planner.sled_ports import resolve_ports
+from planner.sled_tables import fill_sleds
+from planner.switch_tables import fill_switches
+from planner.transitions import list_transitions
+from planner.underlay_addresses import allocate_underlay
+
+Pass = Callable[[Draft], Draft]
+
+PASSES: tuple[Pass, ...] = (
+    list_sleds,  # everything else asks which sleds take part
+    resolve_ports,  # once a plan: all that follows reads one view of the wiring
+    admit_groups,  # decides which rows the rest may believe
+    judge_members,  # needs groups and sleds; groups still being created go if nobody is in them
+    allocate_underlay,  # after the members, so that no address is spent on a group that nobody is in
+    gather_sources,
+    choose_next_hops,
+    fill_switches,
+    fill_sleds,
+    list_departures,  # needs to know what is wanted, so that nothing wanted departs
+    list_transitions,  # last: says what will be true once all of the above is
+)
+
+
+def plan(snapshot: Snapshot, parent: Blueprint | None = None) -> Blueprint:
+    """Return what every switch and sled of the rack shall hold.
+
+    The same snapshot and parent give the same blueprint, to the byte; planned again after itself, a blueprint is
+    itself. ``made`` is left to whoever knows the time.
+
+    Args:
+        snapshot: everything the plan may know.
+        parent: the blueprint that this one follows. Its choices stay where they still can, and what it had and
+            nobody contradicts is kept.
+
+    Raises:
+        InputRejectedError: *parent* is of another rack.
+    """
+    if parent is not None and parent.rack_id != snapshot.rack_id:
+        mistake = Mistake("rack_id", f"is {parent.rack_id}, the snapshot's is {snapshot.rack_id}")
+        raise InputRejectedError("parent", [mistake])
+    content = _content(snapshot, parent) if snapshot.policy.multicast_enabled else _nothing(snapshot)
+    return descend(content, parent, snapshot_digest(snapshot))
+
+
+def _content(snapshot: Snapshot, parent: Blueprint | None) -> Content:
+    draft = Draft(snapshot=snapshot, parent=parent, instances={row.id: row for row in snapshot.instances})
+    for step in PASSES:
+        draft = step(draft)
+    return Content(
+        rack_id=snapshot.rack_id,
+        policy=snapshot.policy,
+        groups=[_group(draft, group) for group in draft.groups],
+        held=draft.held,
+        switches=numbered(draft.switches, parent.switches if parent else {}),
+        sleds=numbered(draft.sled_tables, parent.sleds if parent else {}),
+        ports=draft.ports,
+        transitions=draft.transitions,
+        findings=draft.findings,
+    )
+
+
+def _group(draft: Draft, group: UUID) -> PlannedGroup:
+    live = draft.groups[group]
+    underlay, salt = draft.underlay[group]
+    return PlannedGroup(
+        id=group,
+        name=live.row.name,
+        multicast_ip=live.address,
+        underlay_ip=underlay,
+        salt=salt,
+        tag=live.tag,
+        next_hop_switch=draft.next_hops[group],
+        sources=draft.sources[group],
+        receiving=group in draft.receiving,
+    )
+
+
+def _nothing(snapshot: Snapshot) -> Content:
+    """Return the plan of a rack whose multicast is off: no target is named, so nothing is touched or removed."""
+    note = finding("multicast_disabled", "rack", "to go on, plan with the last enabled blueprint as the parent")
+    return Content(
+        rack_id=snapshot.rack_id,
+        policy=snapshot.policy,
+        groups=(),
+        held=(),
+        switches={},
+        sleds={},
+        ports={},
+        transitions=(),
+        findings=[note],
+    )

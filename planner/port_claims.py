@@ -1,0 +1,115 @@
+"""Claims: who says behind which port a sled is, before anyone decides.
+
+Reads DDM peers, inventory and the parent; checks each port against the switch's backplane. This file does not
+know which claim wins.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from attrs import frozen
+
+from blueprints.blueprint import LearnedFrom
+from blueprints.findings import Finding, finding
+from blueprints.identifiers import PortId, SwitchSlot, port_of_interface
+from blueprints.snapshot import Peer, ServiceProcessor, SpType
+from planner.draft import Draft, RoutingSled
+
+LIVE_STATUSES = frozenset({"Exchange", "Active"})
+"""What ddmd calls a peer that talks to it; the second is the older spelling."""
+
+SLED_KIND = 0
+"""ddmd's number for a peer that is a sled and not a switch."""
+
+
+@frozen(kw_only=True)
+class Claim:
+    """A port, a link, and who says so."""
+
+    port_id: PortId
+    link_id: int
+    learned_from: LearnedFrom
+
+
+Claims = Mapping[UUID, tuple[Claim, ...]]
+"""By sled; several where the witness contradicts itself."""
+
+
+def backplane_of(draft: Draft, slot: SwitchSlot) -> frozenset[PortId] | None:
+    """Return the ports of the switch in *slot*: as it says, else as the other says, else None."""
+    switches = draft.snapshot.switches
+    told = [switches[slot].backplane, *(switch.backplane for other, switch in switches.items() if other != slot)]
+    return next((frozenset(ports) for ports in told if ports is not None), None)
+
+
+def _usable(peer: Peer) -> tuple[PortId, int] | None:
+    if peer.status not in LIVE_STATUSES or peer.kind != SLED_KIND or peer.if_name is None:
+        return None
+    return port_of_interface(peer.if_name)
+
+
+def _by_serial(sleds: Iterable[RoutingSled]) -> dict[str, UUID]:
+    """Return sleds by serial, without serials that two sleds carry."""
+    carried = Counter(sled.serial for sled in sleds)
+    return {sled.serial: sled.id for sled in sleds if sled.serial is not None and carried[sled.serial] == 1}
+
+
+def shared_serials(draft: Draft) -> Iterable[Finding]:
+    """Yield a finding for each sled whose serial names another sled as well."""
+    carried = Counter(sled.serial for sled in draft.sleds.values() if sled.serial is not None)
+    for sled in draft.sleds.values():
+        if sled.serial is not None and carried[sled.serial] > 1:
+            yield finding("sled_serial_shared", f"sled {sled.id}", f"serial {sled.serial}")
+
+
+def ddm_claims(draft: Draft, slot: SwitchSlot) -> Claims:
+    """Return what the DDM peers of *slot* say: a peer names a sled by serial, else by underlay address."""
+    sleds = draft.sleds.values()
+    by_serial = _by_serial(sleds)
+    by_address = {sled.underlay_address: sled.id for sled in sleds if sled.underlay_address is not None}
+    claims: dict[UUID, set[Claim]] = {}
+    for peer in draft.snapshot.switches[slot].peers or ():
+        port = _usable(peer)
+        sled = by_serial.get(peer.host) or by_address.get(peer.addr)  # type: ignore[call-overload]
+        if port is not None and sled is not None:
+            claim = Claim(port_id=port[0], link_id=port[1], learned_from=LearnedFrom.DDM)
+            claims.setdefault(sled, set()).add(claim)
+    return {sled: tuple(sorted(said, key=lambda c: (c.port_id, c.link_id))) for sled, said in claims.items()}
+
+
+def _processor_of(sled: RoutingSled, rows: Iterable[ServiceProcessor]) -> ServiceProcessor | None:
+    """Return the board of *sled*: serial and part, else the serial alone if only one board carries it."""
+    same_serial = [row for row in rows if row.serial == sled.serial]
+    exact = [row for row in same_serial if row.part == sled.part]
+    matches = exact or same_serial
+    return matches[0] if len(matches) == 1 else None
+
+
+def inventory_claims(draft: Draft) -> tuple[Claims, tuple[Finding, ...]]:
+    """Return what inventory says, and the slots that two boards claim, which are not believed."""
+    inventory = draft.snapshot.inventory
+    rows = [row for row in inventory.service_processors if row.type is SpType.SLED] if inventory else []
+    claimed = Counter(row.slot for row in rows)
+    found = [
+        finding("slot_claimed_twice", f"cubby {slot}", f"{count} service processors say they are there")
+        for slot, count in sorted(claimed.items())
+        if count > 1
+    ]
+    claims = {}
+    for sled in draft.sleds.values():
+        row = _processor_of(sled, rows)
+        if row is not None and claimed[row.slot] == 1 and 0 <= row.slot <= 31:
+            port = PortId("rear", row.slot)
+            claims[sled.id] = (Claim(port_id=port, link_id=0, learned_from=LearnedFrom.INVENTORY),)
+    return claims, tuple(found)
+
+
+def parent_claims(draft: Draft, slot: SwitchSlot) -> Claims:
+    """Return what the parent settled on."""
+    claims = {}
+    for sled, row in draft.parent.ports.items() if draft.parent else ():
+        port = row.get(slot)
+        if port is not None:
+            claims[sled] = (Claim(port_id=port.port_id, link_id=port.link_id, learned_from=LearnedFrom.PARENT),)
+    return claims

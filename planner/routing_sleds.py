@@ -1,0 +1,57 @@
+"""Pass 1: the sleds that take part.
+
+Needs      sled rows; the parent's sleds.
+Adds       ``draft.sleds``.
+Promises   a sled leaves the plan only when its row says so; a row that is missing says nothing.
+"""
+
+from uuid import UUID
+
+from attrs import evolve
+
+from blueprints.blueprint import Blueprint
+from blueprints.findings import finding
+from blueprints.snapshot import Sled, SledPolicy, SledState
+from planner.draft import Draft, RoutingSled
+
+VPC_ROUTING: dict[tuple[SledPolicy, SledState], bool] = {
+    (SledPolicy.IN_SERVICE, SledState.ACTIVE): True,
+    (SledPolicy.NO_PROVISION, SledState.ACTIVE): True,
+    (SledPolicy.EXPUNGED, SledState.ACTIVE): False,
+    (SledPolicy.IN_SERVICE, SledState.DECOMMISSIONED): False,
+    (SledPolicy.NO_PROVISION, SledState.DECOMMISSIONED): False,
+    (SledPolicy.EXPUNGED, SledState.DECOMMISSIONED): False,
+}
+"""Which sleds carry M2P, forwarding and filters: those in service, whether or not new instances may be put there."""
+
+
+def list_sleds(draft: Draft) -> Draft:
+    """Return *draft* with the sleds that carry mappings, those that only the parent knows included."""
+    known = {row.id for row in draft.snapshot.sleds}
+    routing = [row for row in draft.snapshot.sleds if VPC_ROUTING[row.policy, row.state]]
+    orphans = [sled for sled in draft.parent.sleds if sled not in known] if draft.parent else []
+    sleds = [_of_row(row, draft.parent) for row in routing] + [_of_parent(sled, draft.parent) for sled in orphans]
+    found = [
+        finding("sled_nics_unknown", f"sled {row.id}", "its NICs were not told")
+        for row in routing
+        if row.underlay_nics is None
+    ] + [
+        finding("sled_row_missing", f"sled {sled}", "the parent has it, the snapshot has no row of it")
+        for sled in orphans
+    ]
+    return evolve(draft, sleds={sled.id: sled for sled in sorted(sleds, key=lambda sled: sled.id)}).noting(found)
+
+
+def _of_row(row: Sled, parent: Blueprint | None) -> RoutingSled:
+    nics = row.underlay_nics if row.underlay_nics is not None else _parent_nics(row.id, parent)
+    return RoutingSled(id=row.id, serial=row.serial, part=row.part, underlay_address=row.underlay_address, nics=nics)
+
+
+def _of_parent(sled: UUID, parent: Blueprint | None) -> RoutingSled:
+    return RoutingSled(id=sled, serial=None, part=None, underlay_address=None, nics=_parent_nics(sled, parent))
+
+
+def _parent_nics(sled: UUID, parent: Blueprint | None) -> tuple[str, ...]:
+    if parent is None or sled not in parent.sleds:
+        return ()
+    return tuple(sorted({row.nic for row in parent.sleds[sled].nic_filters}))

@@ -1,0 +1,159 @@
+"""Pass 2: behind which port each sled is, on each switch.
+
+Needs      ``draft.sleds``; peers, backplanes, inventory; the parent's ports.
+Adds       ``draft.graph`` (sleds, switches and ports) and ``draft.ports``, which is read from it.
+Promises   P1  DDM wins, inventory fills its gaps, the parent fills what is left.
+           P2  one port of a switch belongs to one sled: the stronger witness, and nobody between equals.
+           P3  a port that a live witness names is on the backplane; with both backplanes unknown none is believed.
+
+networkx keeps insertion order, so nodes and edges are added sorted.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+import networkx
+from attrs import evolve
+
+from blueprints.blueprint import MemberPort, SledPort
+from blueprints.findings import Finding, finding
+from blueprints.identifiers import PortId, SwitchSlot
+from planner.draft import Draft
+from planner.port_claims import (
+    Claim,
+    Claims,
+    backplane_of,
+    ddm_claims,
+    inventory_claims,
+    parent_claims,
+    shared_serials,
+)
+
+Node = tuple[str, ...]
+
+
+def sled_node(sled: UUID) -> Node:
+    """Return the graph's name of *sled*."""
+    return ("sled", str(sled))
+
+
+def resolve_ports(draft: Draft) -> Draft:
+    """Return *draft* with the rack's graph and the port of every sled on every switch."""
+    graph: networkx.Graph[Node] = networkx.Graph()
+    graph.add_nodes_from(sled_node(sled) for sled in draft.sleds)
+    inventory, found = inventory_claims(draft)
+    notes = [*found, *shared_serials(draft), *_missing_witnesses(draft)]
+    for slot in draft.snapshot.switches:
+        graph.add_node(("switch", slot), slot=slot)
+        chosen, said = _choose(draft, slot, inventory)
+        notes += said
+        for sled, claim in chosen.items():
+            port = ("port", slot, str(claim.port_id))
+            graph.add_node(port, slot=slot, port_id=claim.port_id)
+            graph.add_edge(("switch", slot), port)
+            graph.add_edge(port, sled_node(sled), link_id=claim.link_id, learned_from=claim.learned_from)
+    ports = {sled: {slot: port_of(graph, sled, slot) for slot in draft.snapshot.switches} for sled in draft.sleds}
+    return evolve(draft, graph=graph, ports=ports).noting(notes)
+
+
+def port_of(graph: "networkx.Graph[Node]", sled: UUID, slot: SwitchSlot) -> SledPort | None:
+    """Return the port between *sled* and the switch in *slot*, or None where the graph has none."""
+    node = sled_node(sled)
+    for port in graph.neighbors(node):
+        if graph.nodes[port]["slot"] is slot:
+            edge = graph.edges[node, port]
+            return SledPort(
+                port_id=graph.nodes[port]["port_id"], link_id=edge["link_id"], learned_from=edge["learned_from"]
+            )
+    return None
+
+
+def member_ports(
+    graph: "networkx.Graph[Node]", slot: SwitchSlot, sleds: Iterable[UUID]
+) -> tuple[tuple[MemberPort, ...], bool]:
+    """Return the ports through which the switch in *slot* reaches *sleds*, and whether it reaches them all."""
+    ports = [port_of(graph, sled, slot) for sled in sleds]
+    known = {(port.port_id, port.link_id) for port in ports if port is not None}
+    members = tuple(MemberPort(port_id=port, link_id=link) for port, link in sorted(known))
+    return members, all(port is not None for port in ports)
+
+
+def _missing_witnesses(draft: Draft) -> Iterable[Finding]:
+    for slot, switch in draft.snapshot.switches.items():
+        if switch.peers is None:
+            yield finding("peers_unknown", slot, "its DDM peers were not read")
+    if len(draft.snapshot.switches) < len(SwitchSlot):
+        yield finding("switch_missing", "rack", "the snapshot knows one switch")
+    if all(switch.backplane is None for switch in draft.snapshot.switches.values()):
+        yield finding("backplane_unknown", "rack", "no switch told its backplane")
+    if draft.snapshot.inventory is None:
+        yield finding("inventory_unknown", "rack", "no inventory in the snapshot")
+    elif draft.snapshot.inventory.errors:
+        yield finding("inventory_errors", "rack", f"{draft.snapshot.inventory.errors} parts of the collection failed")
+
+
+def _choose(draft: Draft, slot: SwitchSlot, inventory: Claims) -> tuple[dict[UUID, Claim], list[Finding]]:
+    """Return the claim believed for each sled on *slot*, strongest witness first (P1)."""
+    notes: list[Finding] = []
+    backplane = backplane_of(draft, slot)
+    ddm = _settle(_on_backplane(ddm_claims(draft, slot), backplane, slot, notes), inventory, slot, notes)
+    shelf = _on_backplane(inventory, backplane, slot, notes)
+    chosen: dict[UUID, Claim] = {}
+    for claims in (ddm, shelf, parent_claims(draft, slot)):
+        _take(chosen, claims, draft, slot, notes)
+    notes += [finding("port_unknown", f"sled {sled}", f"on {slot}") for sled in draft.sleds if sled not in chosen]
+    return chosen, notes
+
+
+def _on_backplane(
+    claims: Claims, backplane: frozenset[PortId] | None, slot: SwitchSlot, notes: list[Finding]
+) -> Claims:
+    """Return the claims for ports that the backplane has (P3)."""
+    kept = {}
+    for sled, said in claims.items():
+        good = tuple(claim for claim in said if backplane is not None and claim.port_id in backplane)
+        if backplane is not None:
+            notes += [
+                finding(
+                    "port_not_on_backplane", f"sled {sled}", f"{claim.learned_from} says {claim.port_id} on {slot}"
+                )
+                for claim in said
+                if claim not in good
+            ]
+        if good:
+            kept[sled] = good
+    return kept
+
+
+def _settle(ddm: Claims, inventory: Claims, slot: SwitchSlot, notes: list[Finding]) -> Claims:
+    """Return one claim a sled: several stand only if inventory names one of them; tell where the two disagree."""
+    settled = {}
+    for sled, said in sorted(ddm.items()):
+        shelf = {claim.port_id for claim in inventory.get(sled, ())}
+        agreed = tuple(claim for claim in said if claim.port_id in shelf)
+        ports = ", ".join(str(claim.port_id) for claim in said)
+        if len(said) > 1:
+            notes.append(finding("port_ambiguous", f"sled {sled}", f"DDM sees it behind {ports} on {slot}"))
+            settled[sled] = agreed[:1]
+        else:
+            settled[sled] = said
+            if shelf and not agreed:
+                where = min(shelf)
+                message = f"on {slot} DDM says {ports}, inventory says {where}"
+                notes.append(finding("port_conflict", f"sled {sled}", message))
+    return {sled: said for sled, said in settled.items() if said}
+
+
+def _take(chosen: dict[UUID, Claim], claims: Claims, draft: Draft, slot: SwitchSlot, notes: list[Finding]) -> None:
+    """Add to *chosen* the claims of one witness for sleds that have none yet (P2)."""
+    taken = {claim.port_id: sled for sled, claim in chosen.items()}
+    wanting = {sled: said[0] for sled, said in sorted(claims.items()) if sled in draft.sleds and sled not in chosen}
+    for sled, claim in wanting.items():
+        rivals = [other for other, its in wanting.items() if its.port_id == claim.port_id and other != sled]
+        holder = taken.get(claim.port_id)
+        if holder is None and not rivals:
+            chosen[sled] = claim
+        else:
+            rival = holder or rivals[0]
+            message = f"{claim.learned_from} says {claim.port_id} on {slot}, which sled {rival} has or claims too"
+            notes.append(finding("port_claimed_twice", f"sled {sled}", message))

@@ -1,0 +1,80 @@
+"""Pass 8: what each switch shall hold.
+
+Needs      groups, memberships, sources, underlay addresses, next hops and the graph.
+Adds       ``draft.switches``, all of generation 1; `planner.lineage` counts.
+Promises   every external entry's underlay group is in the same switch's table; routes exist only while somebody
+           receives.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from attrs import evolve
+
+from blueprints.addresses import UnicastSource, is_source_specific
+from blueprints.blueprint import ExternalEntryRow, GroupSources, MribRoute, SwitchTables, UnderlayEntry
+from blueprints.identifiers import MulticastMac, SwitchSlot
+from blueprints.snapshot import ExternalEntry
+from planner.draft import Draft, LiveGroup
+from planner.sled_ports import member_ports
+
+
+def fill_switches(draft: Draft) -> Draft:
+    """Return *draft* with the tables of every switch of the snapshot."""
+    return evolve(draft, switches={slot: _tables(draft, slot) for slot in draft.snapshot.switches})
+
+
+def _tables(draft: Draft, slot: SwitchSlot) -> SwitchTables:
+    return SwitchTables(
+        generation=1,
+        underlay_groups=[_underlay(draft, slot, group) for group in draft.groups],
+        external_groups=[_external(draft, live) for live in draft.groups.values() if _stands_on(draft, live, slot)],
+        mrib_routes=[route for group in draft.groups for route in _routes(draft, group)],
+    )
+
+
+def receiving_sleds(draft: Draft, group: UUID) -> tuple[UUID, ...]:
+    """Return the sleds on which somebody hears *group*, sorted."""
+    return tuple(sorted({vmm.sled_id for member in draft.memberships[group] for vmm in member.hears}))
+
+
+def _underlay(draft: Draft, slot: SwitchSlot, group: UUID) -> UnderlayEntry:
+    members, complete = member_ports(draft.graph, slot, receiving_sleds(draft, group))
+    return UnderlayEntry(
+        group_ip=draft.underlay[group][0], tag=draft.groups[group].tag, members=members, complete=complete
+    )
+
+
+def _stands_on(draft: Draft, live: LiveGroup, slot: SwitchSlot) -> bool:
+    """Return whether the group's external entry stands on *slot*.
+
+    Elected is the next hop's switch: there the source filter also judges packets between instances, and without
+    the entry they would be dropped.
+    """
+    everywhere = draft.snapshot.policy.external_entry is ExternalEntry.EVERY_SWITCH
+    return everywhere or draft.next_hops[live.row.id] is slot
+
+
+def _external(draft: Draft, live: LiveGroup) -> ExternalEntryRow:
+    underlay = draft.underlay[live.row.id][0]
+    return ExternalEntryRow(
+        group_ip=live.address,
+        tag=live.tag,
+        internal_ip=underlay,
+        inner_mac=MulticastMac.of_group(underlay),
+        sources=_filter(draft.sources[live.row.id], specific_only=is_source_specific(live.address)),
+    )
+
+
+def _filter(sources: GroupSources, *, specific_only: bool) -> tuple[UnicastSource, ...] | None:
+    return None if sources.any and not specific_only else sources.specific
+
+
+def _routes(draft: Draft, group: UUID) -> Iterable[MribRoute]:
+    """Yield (*,G) if somebody takes any source, and (S,G) for each source named; nothing without a receiver."""
+    if group not in draft.receiving:
+        return
+    asked = draft.sources[group]
+    wanted: tuple[UnicastSource | None, ...] = (*([None] if asked.any else []), *asked.specific)
+    for source in wanted:
+        yield MribRoute(group=draft.groups[group].address, source=source, underlay_group=draft.underlay[group][0])

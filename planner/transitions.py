@@ -1,0 +1,101 @@
+"""Pass 11: what the datastore should be told once the planned state is in effect.
+
+Needs      group and member rows; ``draft.memberships``; the clock of the snapshot.
+Adds       ``draft.transitions``.
+Promises   a transition never runs ahead of the rack: each says what will be true when the plan is carried out.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
+from uuid import UUID
+
+from attrs import evolve
+
+from blueprints.blueprint import Subject, Transition
+from blueprints.snapshot import Group, GroupState, Member, MemberState
+from planner.admitted_groups import is_live
+from planner.departures import leave_of, superseded
+from planner.draft import Draft, Membership, Verdict
+
+DELETED = "deleted"
+"""The end of a row: a tombstone for a member, removal for a group."""
+
+_NEVER: frozenset[MemberState] = frozenset()
+
+PARKS: Mapping[Verdict, frozenset[MemberState]] = MappingProxyType(
+    {
+        Verdict.RECEIVES: _NEVER,
+        Verdict.KEEPS: _NEVER,
+        Verdict.WAITS: _NEVER,
+        Verdict.REFUSED: _NEVER,
+        Verdict.LOST: frozenset({MemberState.JOINED}),
+        Verdict.PARKED: frozenset({MemberState.JOINED, MemberState.JOINING}),
+    }
+)
+"""In which stored states a member becomes ``left``, by verdict."""
+
+
+def list_transitions(draft: Draft) -> Draft:
+    """Return *draft* with the transitions of groups and members."""
+    found = (*_of_groups(draft), *_of_members(draft), *_of_ending_members(draft), *_of_tombstones(draft))
+    return evolve(draft, transitions=found)
+
+
+def _move(subject: Subject, row: Group | Member, to: str, because: str, sled: UUID | None = None) -> Transition:
+    return Transition(subject=subject, id=row.id, from_=row.state, to=to, sled_id=sled, because=because)
+
+
+def _of_groups(draft: Draft) -> Iterable[Transition]:
+    peopled = {row.group_id for row in draft.snapshot.members if row.time_deleted is None}
+    held = {group.id for group in draft.held}
+    for row in draft.snapshot.groups:
+        if row.id in held:
+            continue
+        if row.state is GroupState.DELETING:
+            because = "its state is gone from the rack" if row.underlay_group_id else "it never had state on the rack"
+            yield _move(Subject.GROUP, row, DELETED, because)
+        elif is_live(row) and row.id not in peopled and _past_grace(draft, row):
+            yield _move(Subject.GROUP, row, GroupState.DELETING, "no live member, and the grace is over")
+        elif row.state is GroupState.CREATING and row.id in draft.groups:
+            yield _move(Subject.GROUP, row, GroupState.ACTIVE, "its state is on the rack")
+
+
+def _past_grace(draft: Draft, row: Group) -> bool:
+    grace = timedelta(seconds=draft.snapshot.policy.orphan_grace_seconds)
+    return draft.snapshot.evaluated_at - row.time_created > grace
+
+
+def _of_members(draft: Draft) -> Iterable[Transition]:
+    for members in draft.memberships.values():
+        for member in members:
+            yield from _of_member(member)
+
+
+def _of_member(member: Membership) -> Iterable[Transition]:
+    row = member.row
+    if member.verdict is Verdict.RECEIVES:
+        sled = member.hears[0].sled_id
+        if (row.state, row.sled_id) != (MemberState.JOINED, sled):
+            yield _move(Subject.MEMBER, row, MemberState.JOINED, member.verdict.value, sled)
+    elif row.state in PARKS[member.verdict]:
+        yield _move(Subject.MEMBER, row, MemberState.LEFT, member.verdict.value)
+
+
+def _of_ending_members(draft: Draft) -> Iterable[Transition]:
+    ending = {row.id for row in draft.snapshot.groups if row.state is GroupState.DELETING}
+    for row in draft.snapshot.members:
+        if row.time_deleted is None and row.group_id in ending:
+            yield _move(Subject.MEMBER, row, DELETED, "its group is being deleted", row.sled_id)
+
+
+def _of_tombstones(draft: Draft) -> Iterable[Transition]:
+    """Yield the release of each tombstone's sled: it is a note of what is owed there, and no longer needed."""
+    owners = superseded(draft)
+    for row in draft.snapshot.members:
+        if row.time_deleted is None or row.sled_id is None or row.state is not MemberState.LEFT:
+            continue
+        owes = leave_of(draft, row, owners) is not None
+        yield _move(
+            Subject.MEMBER, row, MemberState.LEFT, "its leave was sent" if owes else "nothing is left to undo"
+        )

@@ -1,0 +1,116 @@
+"""Pass 6: the underlay address of each group.
+
+Needs      ``draft.groups``; underlay rows; the parent's groups.
+Adds       ``draft.underlay``; may hold groups.
+Promises   U1  an address once given stays: the parent's, else the row's.
+           U2  a new address is nobody's: of no underlay row, orphans and groups being deleted included, and of no
+               group of the parent.
+           U3  no two planned groups share one.
+"""
+
+from collections import Counter
+from uuid import UUID
+
+from attrs import evolve
+
+from blueprints.addresses import Address, UnderlayGroup, salt_between, underlay_address
+from blueprints.findings import Finding, finding
+from blueprints.snapshot import UnderlayRow
+from planner.draft import Draft, LiveGroup
+
+SALTS = range(256)
+
+
+def allocate_underlay(draft: Draft) -> Draft:
+    """Return *draft* with an underlay address and a salt for each group; new groups in order of their id."""
+    rows = {row.id: row for row in draft.snapshot.underlay_groups}
+    found = list(_orphans(draft))
+    held: dict[UUID, tuple[Address, str, str]] = {}
+    given: dict[UUID, UnderlayGroup] = {}
+    for group, live in draft.groups.items():
+        try:
+            address = _standing(draft, live, rows, found)
+        except ValueError as error:
+            held[group] = (live.address, "underlay_address_refused", str(error))
+        else:
+            given |= {group: address} if address is not None else {}
+    held |= _shared(draft, given)
+    taken = _taken(draft, given)
+    for group in sorted(set(draft.groups) - set(given) - set(held)):
+        live = draft.groups[group]
+        address = _first_free(live, taken)
+        if address is None:
+            held[group] = (
+                live.address,
+                "underlay_exhausted",
+                f"every salt from {live.row.underlay_salt or 0} is taken",
+            )
+        else:
+            given[group] = address
+            taken.add(address)
+    underlay = {group: (address, _salt(draft.groups[group], address)) for group, address in sorted(given.items())}
+    return (
+        evolve(draft, underlay={g: pair for g, pair in underlay.items() if g not in held}).noting(found).holding(held)
+    )
+
+
+def _orphans(draft: Draft) -> list[Finding]:
+    named = {row.underlay_group_id for row in draft.snapshot.groups}
+    return [
+        finding("underlay_row_orphaned", f"underlay {row.id}", f"{row.multicast_ip}")
+        for row in draft.snapshot.underlay_groups
+        if row.id not in named
+    ]
+
+
+def _standing(
+    draft: Draft, live: LiveGroup, rows: dict[UUID, UnderlayRow], found: list[Finding]
+) -> UnderlayGroup | None:
+    """Return the address that the group has (U1), or None for a new group.
+
+    Raises:
+        ValueError: the row's address is not an underlay group.
+    """
+    subject = f"group {live.row.id}"
+    row = rows.get(live.row.underlay_group_id) if live.row.underlay_group_id else None
+    if live.row.underlay_group_id is not None and row is None:
+        found.append(finding("underlay_row_missing", subject, f"there is no underlay {live.row.underlay_group_id}"))
+    stored = UnderlayGroup(row.multicast_ip.ip) if row else None
+    if stored is not None and salt_between(live.address, stored) != (live.row.underlay_salt or 0):
+        message = f"salt {live.row.underlay_salt or 0} leads elsewhere than {stored}"
+        found.append(finding("underlay_salt_differs", subject, message))
+    before = (
+        next((group.underlay_ip for group in draft.parent.groups if group.id == live.row.id), None)
+        if (draft.parent)
+        else None
+    )
+    if before is not None and stored is not None and before != stored:
+        found.append(finding("underlay_row_differs", subject, f"row {stored}, parent {before}"))
+    return before if before is not None else stored
+
+
+def _shared(draft: Draft, given: dict[UUID, UnderlayGroup]) -> dict[UUID, tuple[Address, str, str]]:
+    holders = Counter(given.values())
+    return {
+        group: (draft.groups[group].address, "group_underlay_shared", f"{address} is another group's too")
+        for group, address in given.items()
+        if holders[address] > 1
+    }
+
+
+def _taken(draft: Draft, given: dict[UUID, UnderlayGroup]) -> set[Address]:
+    rows = {row.multicast_ip for row in draft.snapshot.underlay_groups}
+    before = {group.underlay_ip for group in draft.parent.groups} if draft.parent else set()
+    return rows | before | set(given.values())
+
+
+def _first_free(live: LiveGroup, taken: set[Address]) -> UnderlayGroup | None:
+    salts = SALTS[live.row.underlay_salt or 0 :]
+    candidates = (underlay_address(live.address, salt) for salt in salts)
+    return next((address for address in candidates if address not in taken), None)
+
+
+def _salt(live: LiveGroup, address: UnderlayGroup) -> int:
+    """Return the salt that leads to *address*; the stored one where none does."""
+    salt = salt_between(live.address, address)
+    return salt if salt is not None else live.row.underlay_salt or 0
