@@ -296,8 +296,8 @@ class Transition:
 
     subject: Subject
     id: UUID
-    from_: str = field(alias="from_")
-    to: str
+    from_: str = field(converter=str)
+    to: str = field(converter=str)
     sled_id: UUID | None = None
     because: str
 

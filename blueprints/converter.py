@@ -211,6 +211,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_factory(_is_mapping, _structure_mapping)
     converter.register_structure_hook_factory(_is_list, _structure_list)
     converter.register_structure_hook(StrEnum, _parse_enum)
+    converter.register_unstructure_hook(StrEnum, lambda choice: choice.value)
     converter.register_structure_hook_factory(_is_address, lambda kind: partial(_parsed, kind.parse))
     converter.register_unstructure_hook_func(_is_address, lambda address: address.text)
     for kind, renames in _RENAMES.items():
