@@ -11,7 +11,7 @@ This file does not know what follows from the rows.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import Any
 from uuid import UUID
 
 from attrs import field, frozen
@@ -101,20 +101,11 @@ class VmmState(StrEnum):
     SAGA_UNWOUND = "saga_unwound"
 
 
-class _HasId(Protocol):
-    @property
-    def id(self) -> UUID: ...
-
-
-R = TypeVar("R", bound=_HasId)
-T = TypeVar("T", PortId, str)
-
-
-def _by_id(rows: Iterable[R]) -> tuple[R, ...]:
+def _by_id(rows: Iterable[Any]) -> tuple[Any, ...]:
     return tuple(sorted(rows, key=lambda row: row.id))
 
 
-def _unique(values: Iterable[T] | None) -> tuple[T, ...] | None:
+def _unique(values: Iterable[Any] | None) -> tuple[Any, ...] | None:
     return None if values is None else tuple(sorted(set(values)))
 
 
