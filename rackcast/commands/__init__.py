@@ -1,0 +1,1 @@
+"""One file for each sub-command: arguments in, files and text out."""

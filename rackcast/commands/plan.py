@@ -1,0 +1,53 @@
+"""`rackcast plan`: snapshot to blueprint.
+
+Unless somebody signs it, a blueprint does not say when it was made: the same snapshot gives the same file.
+"""
+
+from datetime import UTC, datetime
+
+import click
+from attrs import evolve
+
+from blueprints.blueprint import Blueprint, Made
+from blueprints.files import STANDARD, read_blueprint, read_snapshot, write_blueprint
+from planner import plan as make_plan
+from rackcast import __version__
+from rackcast.commands.options import json_option
+from rackcast.terminal import console, print_json
+from rackcast.views import headline, summary
+
+
+@click.command()
+@click.argument("snapshot", metavar="SNAPSHOT")
+@click.option("--parent", metavar="BLUEPRINT", help="Plan as the successor of this blueprint.")
+@click.option("-o", "--output", metavar="BLUEPRINT", default=STANDARD, show_default=True, help="Where to write it.")
+@click.option("--by", metavar="WHO", help="Sign the blueprint: who planned it. Also notes the time.")
+@click.option("--comment", metavar="TEXT", help="Why it was planned. Also notes the time.")
+@json_option
+def plan(snapshot: str, parent: str | None, output: str, by: str | None, comment: str | None, as_json: bool) -> None:
+    """Plan SNAPSHOT and write the blueprint.
+
+    The same snapshot and parent give the same bytes. With a parent that already says all there is to say, the
+    parent itself is written.
+    """
+    before = read_blueprint(parent) if parent else None
+    blueprint = make_plan(read_snapshot(snapshot), before)
+    if blueprint is not before:
+        blueprint = evolve(blueprint, made=_made(by, comment))
+    write_blueprint(output, blueprint)
+    _tell(blueprint, unchanged=blueprint is before, as_json=as_json and output != STANDARD)
+
+
+def _made(by: str | None, comment: str | None) -> Made:
+    signed = datetime.now(UTC).replace(microsecond=0) if by or comment else None
+    return Made(at=signed, by=by, comment=comment, planner=f"rackcast {__version__}")
+
+
+def _tell(blueprint: Blueprint, *, unchanged: bool, as_json: bool) -> None:
+    if as_json:
+        print_json({**summary(blueprint), "unchanged": unchanged})
+        return
+    out = console(error=True)
+    if unchanged:
+        out.print("Nothing changes: the blueprint is its parent.")
+    headline(out, blueprint)

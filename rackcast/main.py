@@ -1,0 +1,85 @@
+"""The command `rackcast`: its sub-commands, and what each kind of ending means to the shell.
+
+Commands are loaded when they are called, so that ``rackcast --help`` stays fast. This file does not know what a
+command does.
+"""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from blueprints.errors import DeviceError, InputRejectedError
+from rackcast import __version__
+from rackcast.exits import Exit
+
+COMMANDS: dict[str, str] = {
+    "plan": "Plan a snapshot: write the blueprint.",
+    "show": "Read a blueprint.",
+    "check": "Ask a blueprint for broken rules, and show its findings.",
+    "diff": "Compare two blueprints, or a blueprint with the rack.",
+    "observe": "Write down what the rack holds now.",
+    "execute": "Carry a blueprint out.",
+    "sim": "Run a simulated rack.",
+    "demo": "See everything at work on a simulated rack.",
+}
+"""Name and purpose; the command itself is ``rackcast.commands.<name>.<name>``."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"rackcast.commands.{name}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="rackcast")
+def rackcast() -> None:
+    r"""Plan the multicast of a rack as a blueprint, review it, and carry it out.
+
+    \b
+    snapshot ──plan──▶ blueprint ──show, check, diff──▶ you ──execute──▶ rack
+
+    Files may be .json or .yaml, either with .gz; - is standard input and output.
+
+    \b
+    Exit codes: 0 done, nothing differs    1 our bug            2 wrong usage
+                3 differences              4 partial: work owed  5 consent needed
+                6 a newer blueprint leads  7 input refused
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line and end the process with one of the exit codes."""
+    try:
+        sys.exit(rackcast.main(arguments, standalone_mode=False))
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        sys.exit(Exit.INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(Exit.USAGE)
+    except InputRejectedError as error:
+        click.echo(str(error), err=True)
+        sys.exit(Exit.REFUSED)
+    except DeviceError as error:
+        click.echo(f"the rack did not answer: {error}", err=True)
+        sys.exit(Exit.PARTIAL)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(Exit.UNEXPECTED)
+
+
+if __name__ == "__main__":
+    main()

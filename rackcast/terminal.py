@@ -1,0 +1,68 @@
+"""What people see: tables and lines in a terminal, JSON for programs.
+
+Every text that came from outside passes `safe`, because names are chosen by tenants and a terminal obeys what is
+printed. This file does not know commands.
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+from unicodedata import category
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from blueprints.findings import Finding, Severity
+from blueprints.text import dumps
+
+STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
+
+HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Unicode categories that a terminal may act on instead of showing."""
+
+
+def safe(value: object) -> str:
+    """Return *value* as text in which nothing can steer a terminal: such characters are shown as escapes."""
+    return "".join(
+        char.encode("unicode_escape").decode() if category(char) in HIDDEN else char for char in str(value)
+    )
+
+
+def console(*, error: bool = False) -> Console:
+    """Return a console on standard output (or error), as wide as the terminal, 118 columns where there is none."""
+    stream = sys.stderr if error else sys.stdout
+    return Console(stderr=error, highlight=False, soft_wrap=False, width=None if stream.isatty() else 118)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """Print *document* as JSON, one entry a line."""
+    click.echo(dumps(document), nl=False)
+
+
+def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+    """Return a table with a *title*; cells are made safe, `Text` cells keep their style."""
+    made = Table(title=Text(safe(title), style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        made.add_column(column, overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
+    return made
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 group`` or ``2 groups``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def findings_table(findings: Iterable[Finding]) -> Table:
+    """Return *findings*, heaviest first, with their severities in colour."""
+    rows = [(Text(f.severity.value, style=STYLES[f.severity]), f.code, f.subject, f.message) for f in findings]
+    return table("Findings", ("severity", "code", "subject", "what"), rows)
+
+
+def short(identifier: object) -> str:
+    """Return the first block of a UUID: enough to recognise it by."""
+    return str(identifier).split("-", maxsplit=1)[0]
