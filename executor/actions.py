@@ -1,0 +1,256 @@
+"""What is sent for each kind of change: one table that the sender runs from and the documentation can quote.
+
+A row (`Form`) says the tier in which a kind is sent, the exact call, whether it changes what was read or repeats
+what cannot be read, what it waits for, and whether it needs consent because no order of calls avoids a loss.
+
+Sources: the API documents of dpd 12 and 13, mgd 13 and sled-agent 49.
+This file does not know bodies, how calls are sent, nor what became of them.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum, IntEnum
+from types import MappingProxyType
+from typing import Any
+
+from attrs import frozen
+
+from executor import bodies
+from executor.bodies import Json
+from executor.changes import Kind
+
+
+class Tier(IntEnum):
+    """The order of an update: first everything that widens, then everything that narrows."""
+
+    REBUILD_EXTERNAL = 0
+    REBUILD_UNDERLAY = 1
+    UNDERLAY = 2
+    EXTERNAL = 3
+    FORWARDING = 4
+    MOVE_LEAVE = 5
+    M2P = 6
+    JOIN = 7
+    ROUTES = 8
+    WITHDRAW = 9
+    LEAVE = 10
+    FORWARDING_CLEAR = 11
+    M2P_CLEAR = 12
+    EXTERNAL_DELETE = 13
+    NARROW = 14
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it comes after the read-back that follows widening."""
+        return self >= Tier.WITHDRAW
+
+
+class Effect(Enum):
+    """Whether a call changes what was read to differ, or repeats what cannot be read."""
+
+    WRITE = "write"
+    REASSERT = "reassert"
+
+
+class Scope(Enum):
+    """Where a change of the same group has to be in effect before another is sent."""
+
+    TARGET = "on the same target"
+    PLACE = "on the same switch"
+    ANYWHERE = "wherever it could be sent"
+
+
+@frozen(kw_only=True)
+class Gate:
+    """What a kind waits for: changes of these kinds and of the same group, none of them failed."""
+
+    kinds: tuple[Kind, ...]
+    scope: Scope
+    needs_routes: bool = False
+    """Closed too while the routes of the same switch could not be read: one may still be announced."""
+
+
+def _after(*kinds: Kind, scope: Scope = Scope.TARGET, needs_routes: bool = False) -> Gate:
+    return Gate(kinds=kinds, scope=scope, needs_routes=needs_routes)
+
+
+_UNDERLAY = "/multicast/underlay-groups"
+_EXTERNAL = "/multicast/external-groups"
+_ONE_UNDERLAY = "/multicast/underlay-groups/{row.group_ip}?tag={tag}"
+_ONE_EXTERNAL = "/multicast/external-groups/{row.group_ip}?tag={tag}"
+_ONE_GROUP = "/multicast/groups/{row.group_ip}?tag={tag}"
+_M2P = "/networking/mcast-m2p"
+_FORWARDING = "/networking/mcast-fwd"
+_ROUTES = "/static/mroute"
+MEMBERSHIP = "membership"
+"""Stands for one of two paths: sled-agents name a port by instance or by propolis."""
+
+
+@frozen(kw_only=True)
+class Form:
+    """A row of the table: what is sent for one kind of change."""
+
+    tier: Tier
+    method: str
+    path: str
+    body: Callable[[Any], Json] | None = None
+    """From the row of the change; for a batch, from the rows of all of them."""
+
+    effect: Effect = Effect.WRITE
+    consent: bool = False
+    """No order of calls avoids a loss: sent only if that is allowed."""
+
+    batch: bool = False
+    """One request carries the changes of a whole target, all or nothing."""
+
+    reading_proves: bool = True
+    """After a refusal, reading the wanted state back shows that it is in effect. Not so for members: dpd can
+    report a list that its chip does not have."""
+
+    gates: tuple[Gate, ...] = ()
+
+
+_K = Kind
+_SUBSTRATE = (_K.REBUILD_EXTERNAL, _K.REBUILD_UNDERLAY, _K.UNDERLAY_CREATE, _K.MEMBERS_ADD)
+_ENTRY = (_K.EXTERNAL_CREATE, _K.EXTERNAL_UPDATE, _K.EXTERNAL_RETARGET)
+_MAPPED = (_K.M2P_SET, _K.M2P_ASSERT, _K.M2P_MOVE)
+
+FORMS: Mapping[Kind, Form] = MappingProxyType(
+    {
+        _K.REBUILD_EXTERNAL: Form(tier=Tier.REBUILD_EXTERNAL, method="DELETE", path=_ONE_GROUP, consent=True),
+        _K.REBUILD_UNDERLAY: Form(
+            tier=Tier.REBUILD_UNDERLAY,
+            method="DELETE",
+            path=_ONE_GROUP,
+            consent=True,
+            gates=(_after(_K.REBUILD_EXTERNAL),),
+        ),
+        _K.UNDERLAY_CREATE: Form(
+            tier=Tier.UNDERLAY,
+            method="POST",
+            path=_UNDERLAY,
+            body=bodies.underlay_body,
+            gates=(_after(_K.REBUILD_EXTERNAL, _K.REBUILD_UNDERLAY),),
+        ),
+        _K.MEMBERS_ADD: Form(
+            tier=Tier.UNDERLAY, method="PUT", path=_ONE_UNDERLAY, body=bodies.members_body, reading_proves=False
+        ),
+        _K.EXTERNAL_CREATE: Form(
+            tier=Tier.EXTERNAL,
+            method="POST",
+            path=_EXTERNAL,
+            body=bodies.external_body,
+            gates=(_after(_K.REBUILD_EXTERNAL, _K.REBUILD_UNDERLAY, _K.UNDERLAY_CREATE),),
+        ),
+        _K.EXTERNAL_UPDATE: Form(
+            tier=Tier.EXTERNAL,
+            method="PUT",
+            path=_ONE_EXTERNAL,
+            body=bodies.external_attributes,
+            gates=(_after(_K.UNDERLAY_CREATE),),
+        ),
+        _K.EXTERNAL_RETARGET: Form(
+            tier=Tier.EXTERNAL,
+            method="PUT",
+            path=_ONE_EXTERNAL,
+            body=bodies.external_attributes,
+            consent=True,
+            gates=(_after(*_SUBSTRATE),),
+        ),
+        _K.FORWARDING_SET: Form(tier=Tier.FORWARDING, method="PUT", path=_FORWARDING, body=bodies.forwarding_body),
+        _K.HOP_CHANGE: Form(tier=Tier.FORWARDING, method="PUT", path=_FORWARDING, body=bodies.forwarding_body),
+        _K.MOVE_LEAVE: Form(
+            tier=Tier.MOVE_LEAVE,
+            method="DELETE",
+            path=MEMBERSHIP,
+            body=bodies.membership_body,
+            effect=Effect.REASSERT,
+            consent=True,
+            gates=(_after(*_SUBSTRATE, scope=Scope.ANYWHERE),),
+        ),
+        _K.M2P_SET: Form(tier=Tier.M2P, method="PUT", path=_M2P, body=bodies.m2p_body),
+        _K.M2P_MOVE: Form(
+            tier=Tier.M2P,
+            method="PUT",
+            path=_M2P,
+            body=bodies.m2p_body,
+            consent=True,
+            gates=(
+                _after(_K.MOVE_LEAVE, _K.FORWARDING_SET, _K.HOP_CHANGE),
+                _after(*_SUBSTRATE, scope=Scope.ANYWHERE),
+            ),
+        ),
+        _K.M2P_ASSERT: Form(tier=Tier.M2P, method="PUT", path=_M2P, body=bodies.m2p_body, effect=Effect.REASSERT),
+        _K.JOIN: Form(
+            tier=Tier.JOIN,
+            method="PUT",
+            path=MEMBERSHIP,
+            body=bodies.membership_body,
+            effect=Effect.REASSERT,
+            gates=(_after(*_MAPPED),),
+        ),
+        _K.ROUTE_PUT: Form(
+            tier=Tier.ROUTES,
+            method="PUT",
+            path=_ROUTES,
+            body=bodies.routes_body,
+            batch=True,
+            gates=(_after(*_SUBSTRATE, *_ENTRY, scope=Scope.PLACE),),
+        ),
+        _K.ROUTE_WITHDRAW: Form(
+            tier=Tier.WITHDRAW,
+            method="DELETE",
+            path=_ROUTES,
+            body=bodies.keys_body,
+            batch=True,
+            gates=(_after(_K.ROUTE_PUT),),
+        ),
+        _K.LEAVE: Form(
+            tier=Tier.LEAVE,
+            method="DELETE",
+            path=MEMBERSHIP,
+            body=bodies.membership_body,
+            effect=Effect.REASSERT,
+            gates=(_after(*_MAPPED),),
+        ),
+        _K.FORWARDING_CLEAR: Form(
+            tier=Tier.FORWARDING_CLEAR,
+            method="DELETE",
+            path=_FORWARDING,
+            body=bodies.forwarding_clear_body,
+            gates=(_after(_K.M2P_MOVE),),
+        ),
+        _K.M2P_CLEAR: Form(
+            tier=Tier.M2P_CLEAR,
+            method="DELETE",
+            path=_M2P,
+            body=bodies.m2p_body,
+            gates=(_after(_K.LEAVE, _K.FORWARDING_CLEAR),),
+        ),
+        _K.EXTERNAL_DELETE: Form(
+            tier=Tier.EXTERNAL_DELETE,
+            method="DELETE",
+            path=_ONE_GROUP,
+            gates=(
+                _after(_K.ROUTE_WITHDRAW, scope=Scope.PLACE, needs_routes=True),
+                _after(_K.FORWARDING_SET, _K.HOP_CHANGE, _K.ROUTE_PUT, scope=Scope.ANYWHERE),
+            ),
+        ),
+        _K.MEMBERS_REMOVE: Form(
+            tier=Tier.NARROW,
+            method="PUT",
+            path=_ONE_UNDERLAY,
+            body=bodies.members_body,
+            reading_proves=False,
+            gates=(_after(_K.MEMBERS_ADD),),
+        ),
+        _K.UNDERLAY_DELETE: Form(
+            tier=Tier.NARROW,
+            method="DELETE",
+            path=_ONE_GROUP,
+            gates=(
+                _after(_K.REBUILD_EXTERNAL, *_ENTRY, _K.EXTERNAL_DELETE),
+                _after(_K.HOP_CHANGE, _K.M2P_MOVE, scope=Scope.ANYWHERE),
+            ),
+        ),
+    }
+)

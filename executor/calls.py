@@ -1,0 +1,85 @@
+"""Changes to requests: exact method, path and body.
+
+This file does not know the order of requests, nor how they are sent.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from urllib.parse import quote
+
+from attrs import frozen
+
+from blueprints.addresses import Address
+from blueprints.endpoints import SubscriptionForm
+from executor.actions import FORMS, MEMBERSHIP, Form
+from executor.bodies import Json
+from executor.changes import Change, Kind
+from executor.targets import Target
+
+_MEMBERSHIP_PATHS: Mapping[SubscriptionForm, str] = MappingProxyType(
+    {
+        SubscriptionForm.INSTANCE: "/instances/{row.instance_id}/multicast-group",
+        SubscriptionForm.VMM: "/vmms/{row.propolis_id}/multicast-group",
+    }
+)
+
+
+@frozen(kw_only=True)
+class Call:
+    """One request as it is sent."""
+
+    target: Target
+    method: str
+    path: str
+    """With its query."""
+
+    body: Json = None
+    changes: tuple[Change, ...]
+    """What it brings about: one change, or those of a batch."""
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of all its changes."""
+        return self.changes[0].kind
+
+    @property
+    def form(self) -> Form:
+        """Its row of the table."""
+        return FORMS[self.kind]
+
+    @property
+    def groups(self) -> tuple[Address, ...]:
+        """The external groups that it serves."""
+        return tuple(sorted({g for change in self.changes for g in change.groups}, key=lambda g: g.key))
+
+
+def call_for(changes: Iterable[Change], subscriptions: SubscriptionForm) -> Call:
+    """Return the request that brings *changes* about: one change, or several of one kind that goes in batches."""
+    parts = tuple(changes)
+    form, row = FORMS[parts[0].kind], parts[0].row
+    template = _MEMBERSHIP_PATHS[subscriptions] if form.path == MEMBERSHIP else form.path
+    path = template.format(row=row, tag=quote(str(getattr(row, "tag", "")), safe=""))
+    body = None
+    if form.body is not None:
+        body = form.body([part.row for part in parts] if form.batch else row)
+    return Call(target=parts[0].target, method=form.method, path=path, body=body, changes=parts)
+
+
+def calls_for(changes: Iterable[Change], subscriptions: SubscriptionForm) -> tuple[Call, ...]:
+    """Return the requests for *changes* of one target and one tier, in order; batches are put together."""
+    calls: list[Call] = []
+    batches: dict[Kind, list[Change]] = {}
+    for change in sorted(changes, key=lambda change: change.sort_key):
+        if FORMS[change.kind].batch:
+            batches.setdefault(change.kind, []).append(change)
+        else:
+            calls.append(call_for([change], subscriptions))
+    return (*calls, *(call_for(parts, subscriptions) for parts in batches.values()))
+
+
+def apart(call: Call, subscriptions: SubscriptionForm) -> tuple[Call, ...]:
+    """Return one request for each group of a refused batch, so that one bad route does not hold the others."""
+    by_group: dict[Address, list[Change]] = {}
+    for change in call.changes:
+        by_group.setdefault(change.subject, []).append(change)
+    return tuple(call_for(parts, subscriptions) for _, parts in sorted(by_group.items(), key=lambda g: g[0].key))

@@ -1,0 +1,149 @@
+"""What sets a rack apart from a blueprint, worked out from typed tables, in time proportional to them.
+
+Rules:
+    F1  an unknown table (None) makes its whole target *owed*: nothing about it is derived, nothing is sent to it.
+    F2  only what was read and is ours is ever changed or removed (`executor.ownership`).
+    F3  a foreign or held object where ours should stand blocks that group in that place, and nothing else.
+    F4  only switches and sleds that the blueprint names are targets; with multicast disabled there are none.
+
+This file does not know what is sent, in which order, nor how a rack is read.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from attrs import frozen
+
+from blueprints.addresses import Address
+from blueprints.blueprint import Content
+from blueprints.identifiers import SwitchSlot
+from blueprints.observation import Observation, Silence
+from blueprints.snapshot import MemberPorts
+from executor.actions import FORMS, Effect
+from executor.changes import ADDRESS_MOVES, Change, Conflict, Difference, Foreign, MembersElsewhere
+from executor.ownership import Ownership, ownership
+from executor.sled_differences import SledView, sled_differences
+from executor.switch_differences import SwitchView, dpd_differences, mgd_differences
+from executor.targets import Daemon, Target, targets_of
+
+Item = Change | Conflict | Foreign | MembersElsewhere
+T = TypeVar("T", Change, Conflict, Foreign, MembersElsewhere)
+
+
+def differences(content: Content, observation: Observation, *, earlier: Observation | None = None) -> Difference:
+    """Return what sets the rack as observed apart from the blueprint's *content*.
+
+    Args:
+        content: the blueprint.
+        observation: what the rack holds.
+        earlier: what it held when this run began. Objects that were ours then are ours still, even if what
+            proved it is gone by now.
+    """
+    ours = ownership(content, [observation] if earlier is None else [observation, earlier])
+    comparison = _Comparison(content=content, observation=observation, ours=ours)
+    targets = targets_of(content)
+    unknown = {target for target in targets if not comparison.knows(target)}
+    items = [item for target in targets if target not in unknown for item in comparison.items(target)]
+    conflicts = _only(Conflict, items)
+    blocked = {(conflict.group, conflict.target.place) for conflict in conflicts}
+    changes = [
+        change
+        for change in _only(Change, items)
+        if not any((group, change.target.place) in blocked for group in change.groups)
+    ]
+    foreign = _only(Foreign, items)
+    return Difference(
+        changes=tuple(change for change in changes if FORMS[change.kind].effect is Effect.WRITE),
+        asserts=tuple(change for change in changes if FORMS[change.kind].effect is Effect.REASSERT),
+        unknown=_silences(observation, [target for target in targets if target in unknown]),
+        conflicts=tuple(conflicts),
+        foreign=tuple(thing for thing in foreign if not thing.held),
+        held=tuple(thing for thing in foreign if thing.held),
+        members_elsewhere=tuple(_only(MembersElsewhere, items)),
+        settled=_settled(content, observation, changes),
+    )
+
+
+@frozen(kw_only=True)
+class _Comparison:
+    """A blueprint, an observation, and what follows from both for one target at a time."""
+
+    content: Content
+    observation: Observation
+    ours: Ownership
+
+    def knows(self, target: Target) -> bool:
+        """Return whether all tables of *target* were read (rule F1)."""
+        if target.daemon is Daemon.SLED_AGENT:
+            sled = self.observation.sleds.get(UUID(target.place))
+            return sled is not None and None not in (sled.m2p, sled.forwarding)
+        switch = self.observation.switches.get(SwitchSlot(target.place))
+        if switch is None:
+            return False
+        if target.daemon is Daemon.MGD:
+            return switch.mrib_routes is not None
+        return None not in (switch.underlay_groups, switch.external_groups)
+
+    def items(self, target: Target) -> Iterator[Item]:
+        """Yield what sets a known *target* apart."""
+        if target.daemon is Daemon.SLED_AGENT:
+            sled = UUID(target.place)
+            tables, seen = self.content.sleds[sled], self.observation.sleds[sled]
+            hops: dict[Address, str] = {
+                group.underlay_ip: group.next_hop_switch.value for group in self.content.groups
+            }
+            yield from sled_differences(
+                SledView(target=target, tables=tables, seen=seen, ours=self.ours, hop_switches=hops)
+            )
+        elif target.daemon is Daemon.DPD:
+            yield from dpd_differences(self._switch(SwitchSlot(target.place)))
+        else:
+            yield from mgd_differences(self._switch(SwitchSlot(target.place)))
+
+    def _switch(self, slot: SwitchSlot) -> SwitchView:
+        return SwitchView(
+            slot=slot,
+            tables=self.content.switches[slot],
+            seen=self.observation.switches[slot],
+            ours=self.ours,
+            derived=self.content.policy.member_ports is MemberPorts.DERIVED,
+            elsewhere={
+                row.group_ip: other.value
+                for other, tables in self.content.switches.items()
+                if other is not slot
+                for row in tables.external_groups
+            },
+        )
+
+
+def _only(kind: type[T], items: Iterable[Item]) -> list[T]:
+    return sorted((item for item in items if isinstance(item, kind)), key=lambda item: item.sort_key)
+
+
+def _silences(observation: Observation, targets: Iterable[Target]) -> tuple[Silence, ...]:
+    """Return one silence for each of *targets*, with every reason that was noted."""
+    reasons: dict[str, list[str]] = {}
+    for silence in observation.silent:
+        reasons.setdefault(silence.target, []).append(silence.reason)
+    return tuple(
+        Silence(target=str(target), reason="; ".join(reasons.get(str(target), ["it was not read"])))
+        for target in targets
+    )
+
+
+def _settled(content: Content, observation: Observation, changes: Sequence[Change]) -> frozenset[Address]:
+    """Return the groups with a move whose new underlay address the rack already uses somewhere."""
+    moving = {group for change in changes if change.kind in ADDRESS_MOVES for group in change.groups}
+    if not moving:
+        return frozenset()
+    wanted = {(group.multicast_ip, group.underlay_ip) for group in content.groups if group.multicast_ip in moving}
+    return frozenset(group for group, underlay in _mappings_seen(observation) if (group, underlay) in wanted)
+
+
+def _mappings_seen(observation: Observation) -> Iterator[tuple[Address, Address]]:
+    for switch in observation.switches.values():
+        yield from ((row.group_ip, row.internal_ip) for row in switch.external_groups or () if row.internal_ip)
+        yield from ((row.group, row.underlay_group) for row in switch.mrib_routes or ())
+    for sled in observation.sleds.values():
+        yield from ((row.group, row.underlay) for row in sled.m2p or ())

@@ -1,0 +1,123 @@
+"""What may be sent now: consent for losses that no order avoids, and gates that wait for what came before.
+
+Rules:
+    G1  a group whose move lacks consent is left alone in that place, and narrowed nowhere; if its new underlay
+        address is used nowhere in the rack yet, nothing of it is sent anywhere but leaves and repeated mappings.
+    G2  a change that failed, was held back or did not come into effect closes the gates of its group that name it.
+    G3  a target that could not be read closes no gate of another target, except where the table says so, and
+        except for what must hold a group before another place may let go of it (`Change.via`).
+
+This file does not know what became of a call, only that it failed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from attrs import field, frozen
+
+from blueprints.addresses import Address
+from blueprints.identifiers import SwitchSlot
+from executor.actions import FORMS, Gate, Scope
+from executor.changes import ADDRESS_MOVES, Change, Difference, Kind
+from executor.targets import Target
+
+_HARMLESS = frozenset({Kind.LEAVE, Kind.M2P_ASSERT})
+"""Sent even for a group that waits for consent elsewhere: they follow the mapping that stands."""
+
+
+def split_by_consent(difference: Difference, *, allow_loss: bool) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """Return what may be sent, and what waits until somebody accepts a loss (rule G1)."""
+    everything = (*difference.changes, *difference.asserts)
+    moves = [] if allow_loss else [change for change in everything if FORMS[change.kind].consent]
+    if not moves:
+        return everything, ()
+    places = {(group, move.target.place) for move in moves for group in move.groups}
+    groups = {group for group, _ in places}
+    unsettled = {group for move in moves if move.kind in ADDRESS_MOVES for group in move.groups} - difference.settled
+
+    def waits(change: Change) -> bool:
+        if FORMS[change.kind].consent:
+            return True
+        if change.kind in _HARMLESS:
+            return False
+        here = any((group, change.target.place) in places or group in unsettled for group in change.groups)
+        return here or (FORMS[change.kind].tier.narrows and not groups.isdisjoint(change.groups))
+
+    return (
+        tuple(change for change in everything if not waits(change)),
+        tuple(change for change in everything if waits(change)),
+    )
+
+
+@frozen(kw_only=True)
+class Ledger:
+    """What went wrong so far in one run, and the gates that it closes. Grows as the run goes on."""
+
+    unknown: set[str] = field(factory=set)
+    """Targets that could not be read, as text."""
+
+    blocked: set[tuple[Address, str]] = field(factory=set)
+    """Group and place: what stands there belongs to somebody else."""
+
+    troubles: defaultdict[tuple[Kind, Address], set[Target]] = field(factory=lambda: defaultdict(set))
+    """Kind and group to the targets where it is not in effect."""
+
+    def take(self, difference: Difference) -> None:
+        """Note what *difference* says about silent targets and foreign objects."""
+        self.unknown.update(silence.target for silence in difference.unknown)
+        self.blocked.update((conflict.group, conflict.target.place) for conflict in difference.conflicts)
+
+    def trouble(self, changes: Iterable[Change]) -> None:
+        """Note that *changes* are not in effect (rule G2)."""
+        for change in changes:
+            for group in change.groups:
+                self.troubles[change.kind, group].add(change.target)
+
+    def closed(self, change: Change) -> str | None:
+        """Return why *change* may not be sent now, or None where nothing holds it."""
+        for gate in FORMS[change.kind].gates:
+            reason = self._closed_gate(change, gate)
+            if reason:
+                return reason
+        return self._closed_via(change) if change.via else None
+
+    def _closed_gate(self, change: Change, gate: Gate) -> str | None:
+        for kind in gate.kinds:
+            for group in change.groups:
+                for target in self.troubles.get((kind, group), ()):
+                    if _in_scope(gate.scope, change.target, target):
+                        return f"waits for {kind} of {group} {gate.scope.value}"
+        if gate.needs_routes:
+            mgd = Target.mgd(SwitchSlot(change.target.place))
+            if str(mgd) in self.unknown:
+                return f"waits for {mgd}: its routes are unknown"
+        return None
+
+    def _closed_via(self, change: Change) -> str | None:
+        """Return why the switch that must hold the group first does not, as far as is known."""
+        dpd = Target.dpd(SwitchSlot(change.via))
+        if str(dpd) in self.unknown:
+            return f"waits for {change.via}: whether it holds the group is unknown"
+        for group in change.groups:
+            troubled = any(dpd in self.troubles.get((kind, group), ()) for kind in _HOLDING)
+            if troubled or (group, change.via) in self.blocked:
+                return f"waits for {change.via} to hold {group}"
+        return None
+
+
+_HOLDING = (
+    Kind.REBUILD_EXTERNAL,
+    Kind.REBUILD_UNDERLAY,
+    Kind.UNDERLAY_CREATE,
+    Kind.MEMBERS_ADD,
+    Kind.EXTERNAL_CREATE,
+    Kind.EXTERNAL_UPDATE,
+    Kind.EXTERNAL_RETARGET,
+)
+"""What has to be in effect for a switch to hold a group."""
+
+
+def _in_scope(scope: Scope, here: Target, there: Target) -> bool:
+    if scope is Scope.ANYWHERE:
+        return True
+    return here == there if scope is Scope.TARGET else here.place == there.place

@@ -1,0 +1,172 @@
+"""What one sled differs in: mappings (M2P), forwarding, and what must be repeated because nobody can read it.
+
+Three things about sleds that the rules below rest on:
+    * a sled holds one underlay group per group; setting another overwrites it;
+    * a subscription is bound to the underlay group in force when the port joined, so it leaves under that mapping;
+    * setting next hops adds to those that are there; a hop that includes nobody carries nothing, and one request
+      that adds a hop and switches another off is the only change without a gap.
+
+Source: the packet engine's multicast tables, which the sled-agent hands through unchanged.
+This file does not know switches, nor what is sent.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from attrs import evolve, frozen
+
+from blueprints.addresses import Address
+from blueprints.blueprint import (
+    Departure,
+    FilterMode,
+    ForwardingEntry,
+    M2pEntry,
+    NextHop,
+    SledTables,
+    Subscription,
+)
+from blueprints.observation import SeenForwarding, SeenHop, SledObservation
+from executor.changes import Change, Conflict, Foreign, ForwardingPut, Kind
+from executor.ownership import Ownership
+from executor.targets import Target
+
+Item = Change | Conflict | Foreign
+
+
+@frozen(kw_only=True)
+class SledView:
+    """One sled: what it shall hold, what it holds, and whose that is."""
+
+    target: Target
+    tables: SledTables
+    seen: SledObservation
+    ours: Ownership
+    hop_switches: Mapping[Address, str]
+    """Underlay group to the switch that the blueprint sends it through."""
+
+
+def sled_differences(view: SledView) -> Iterator[Item]:
+    """Yield what sets a sled apart, then what it must be told again; both tables must have been read."""
+    moved = set()
+    for item in _mappings(view):
+        yield item
+        if isinstance(item, Change) and item.kind is Kind.M2P_MOVE:
+            moved.add(item.subject)
+    yield from _forwarding(view)
+    yield from _subscriptions(view, moved)
+
+
+def _mappings(view: SledView) -> Iterator[Item]:
+    mapped: dict[Address, list[Address]] = {}
+    for pair in view.seen.m2p or ():
+        mapped.setdefault(pair.group, []).append(pair.underlay)
+    for entry in view.tables.m2p:
+        yield _mapping(view, entry, mapped.pop(entry.group, []))
+    for group, underlays in mapped.items():
+        for underlay in underlays:
+            yield _unwanted_mapping(view, group, underlay)
+
+
+def _mapping(view: SledView, wanted: M2pEntry, mapped: list[Address]) -> Item:
+    if view.ours.holds(wanted.group, wanted.underlay):
+        return Conflict(target=view.target, group=wanted.group, because="the group is held")
+    others = [underlay for underlay in mapped if underlay != wanted.underlay]
+    for underlay in others:
+        if not view.ours.owns_mapping(wanted.group, underlay):
+            because = f"a mapping of somebody else leads to {underlay}"
+            return Conflict(target=view.target, group=wanted.group, because=because)
+    kind = Kind.M2P_MOVE if others else Kind.M2P_ASSERT if mapped else Kind.M2P_SET
+    return Change(
+        kind=kind,
+        target=view.target,
+        groups=(wanted.group,),
+        subject=wanted.group,
+        row=wanted,
+        seen=tuple(mapped) or None,
+    )
+
+
+def _unwanted_mapping(view: SledView, group: Address, underlay: Address) -> Item:
+    what = f"mapping of {group} to {underlay}"
+    if view.ours.holds(group, underlay):
+        return Foreign(target=view.target, what=what, held=True)
+    if not view.ours.owns_mapping(group, underlay):
+        return Foreign(target=view.target, what=what)
+    row = M2pEntry(group=group, underlay=underlay)  # type: ignore[arg-type]  # read, so any address
+    return Change(kind=Kind.M2P_CLEAR, target=view.target, groups=(group,), subject=group, row=row, seen=row)
+
+
+def _forwarding(view: SledView) -> Iterator[Item]:
+    entries = {row.underlay: row for row in view.seen.forwarding or ()}
+    for wanted in view.tables.forwarding:
+        seen = entries.pop(wanted.underlay, None)
+        if view.ours.holds(*view.ours.groups_of(wanted.underlay), wanted.underlay):
+            continue  # its mapping is reported
+        yield from _hops(view, wanted, seen)
+    for entry in entries.values():
+        yield _unwanted_forwarding(view, entry)
+
+
+def _hops(view: SledView, wanted: ForwardingEntry, seen: SeenForwarding | None) -> Iterator[Item]:
+    hops = [_as_seen(hop) for hop in wanted.next_hops]
+    live = [hop for hop in (seen.next_hops if seen else ()) if not hop.inert]
+    if seen is not None and set(map(_facts, live)) == {_facts(hop) for hop in hops if not hop.inert}:
+        return
+    addresses = {hop.next_hop for hop in hops}
+    ended = [_switched_off(hop) for hop in live if hop.next_hop not in addresses]
+    yield Change(
+        kind=Kind.HOP_CHANGE if ended else Kind.FORWARDING_SET,
+        target=view.target,
+        groups=view.ours.groups_of(wanted.underlay),
+        subject=wanted.underlay,
+        row=ForwardingPut(underlay=wanted.underlay, next_hops=[*hops, *ended]),
+        seen=seen,
+        via=view.hop_switches.get(wanted.underlay, "") if ended else "",
+    )
+
+
+def _facts(hop: SeenHop) -> tuple[object, ...]:
+    return (hop.next_hop, hop.replication, hop.mode, hop.sources)
+
+
+def _as_seen(hop: NextHop) -> SeenHop:
+    return SeenHop(
+        next_hop=hop.next_hop,
+        replication=hop.replication.value,
+        mode=hop.filter.mode,
+        sources=hop.filter.sources,
+    )
+
+
+def _switched_off(hop: SeenHop) -> SeenHop:
+    return evolve(hop, mode=FilterMode.INCLUDE, sources=())
+
+
+def _unwanted_forwarding(view: SledView, seen: SeenForwarding) -> Item:
+    groups = view.ours.groups_of(seen.underlay)
+    what = f"forwarding of {seen.underlay}"
+    if view.ours.holds(*groups, seen.underlay):
+        return Foreign(target=view.target, what=what, held=True)
+    if seen.underlay not in view.ours.named:
+        return Foreign(target=view.target, what=what)
+    return Change(
+        kind=Kind.FORWARDING_CLEAR,
+        target=view.target,
+        groups=groups,
+        subject=seen.underlay,
+        row=seen,
+        seen=seen,
+    )
+
+
+def _subscriptions(view: SledView, moved: set[Address]) -> Iterator[Item]:
+    for subscription in view.tables.subscriptions:
+        yield from _told_again(view, Kind.JOIN, subscription, subscription.group_ip in moved)
+    for departure in view.tables.departures:
+        yield from _told_again(view, Kind.LEAVE, departure, departure.group_ip in moved)
+
+
+def _told_again(view: SledView, kind: Kind, row: Subscription | Departure, moved: bool) -> Iterator[Item]:
+    if view.ours.holds(row.group_ip):
+        return
+    for each in (Kind.MOVE_LEAVE, kind) if moved else (kind,):
+        yield Change(kind=each, target=view.target, groups=(row.group_ip,), subject=row.group_ip, row=row)
