@@ -1,0 +1,51 @@
+"""Runs a simulated rack beside its caller, in a thread with an event loop of its own; for tests and demonstrations.
+
+This file does not know what a rack is made of.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from threading import Thread
+
+from blueprints.snapshot import Snapshot
+from simrack.rack import SimulatedRack
+from simrack.web.versions import NEWEST, DaemonKind, Version
+
+
+@contextmanager
+def running(snapshot: Snapshot, *, newest: Mapping[DaemonKind, Version] = NEWEST) -> Iterator[SimulatedRack]:
+    """Serve the rack of *snapshot* while the context lasts.
+
+    Speak to it by HTTP and DNS: its objects belong to the other thread.
+
+    Raises:
+        OSError: there is no IPv6 loopback.
+    """
+    rack = SimulatedRack(snapshot, newest=newest)
+    loop = asyncio.new_event_loop()
+    started: Future[None] = Future()
+    stopping = asyncio.Event()
+    thread = Thread(target=loop.run_until_complete, args=(_serve(rack, started, stopping),), name="simrack")
+    thread.start()
+    try:
+        started.result()
+        yield rack
+    finally:
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join()
+        loop.close()
+
+
+async def _serve(rack: SimulatedRack, started: "Future[None]", stopping: asyncio.Event) -> None:
+    try:
+        try:
+            await rack.start()
+        except OSError as error:
+            started.set_exception(error)
+            return
+        started.set_result(None)
+        await stopping.wait()
+    finally:
+        await rack.stop()

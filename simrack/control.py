@@ -1,0 +1,171 @@
+"""The control interface: look behind the daemons, send packets, order faults, let the world move on.
+
+This file does not know what a fault does or how a packet travels.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any
+from uuid import UUID
+
+from attrs import define
+
+from blueprints.addresses import Address
+from blueprints.documents import snapshot_from
+from blueprints.errors import InputRejectedError
+from blueprints.identifiers import SwitchSlot
+from blueprints.snapshot import Snapshot
+from simrack.nameserver import DNS_FAULTS
+from simrack.packets import Ear, Packet, enter_switch, leave_instance
+from simrack.state import state_of
+from simrack.web.answers import NO_CONTENT, Answer, answer, bad_request, refused
+from simrack.web.calls import CallLog
+from simrack.web.faults import FAULT_KINDS, Fault, Faults
+from simrack.web.requests import Request, ip, maybe, need, of_kind, parsed, uuid
+from simrack.web.router import Route
+from simrack.world import OtherRackError, World
+
+DNS = "dns"
+"""How faults name the name server."""
+
+
+@define
+class Control:
+    """What the control interface reaches."""
+
+    world: World
+    faults: Faults
+    calls: CallLog
+    targets: Collection[str]
+    filters: Callable[[], str]
+    """Says how NIC filters are held."""
+
+    restart: Callable[[str, bool], None]
+    """Restarts a target at once; True keeps what outlives it."""
+
+    enter: Callable[[Snapshot], None]
+    """Lets the world move on."""
+
+    def routes(self) -> tuple[Route, ...]:
+        """Return the table of calls."""
+        return (
+            Route("GET", "/state", lambda _: answer(state_of(self.world, self.filters()))),
+            Route("POST", "/packets", self._send_packet),
+            Route("GET", "/faults", lambda _: answer([fault.to_json() for fault in self.faults.orders])),
+            Route("POST", "/faults", self._order_fault),
+            Route("DELETE", "/faults", self._clear_faults),
+            Route("GET", "/calls", lambda _: answer([call.to_json() for call in self.calls.calls])),
+            Route("DELETE", "/calls", self._clear_calls),
+            Route("PUT", "/snapshot", self._enter),
+            Route("POST", "/restarts", self._restart),
+            Route("PUT", "/wiring", self._rewire),
+            Route("PUT", "/unreachable-sources", self._set_unreachable),
+        )
+
+    def _send_packet(self, request: Request) -> Answer:
+        body = request.json()
+        group, source = (parsed(need(body, name, str), ip, name) for name in ("group", "source"))
+        if not group.ip.is_multicast or source.ip.is_multicast:
+            raise bad_request("a packet goes from a unicast source to a multicast group")
+        if group.family != source.family:
+            raise bad_request(f"group {group} and source {source} are of different families")
+        origin = need(body, "from", dict)
+        if origin.keys() == {"switch"}:
+            slot = self._slot(parsed(origin["switch"], SwitchSlot, "from.switch"))
+            walk = enter_switch(self.world, slot, Packet(group, source))
+        elif origin.keys() == {"instance"}:
+            sender = parsed(origin["instance"], uuid, "from.instance")
+            if self.world.instance(sender) is None:
+                raise refused(404, f"no instance {sender}")
+            walk = leave_instance(self.world, sender, Packet(group, source, sender))
+        else:
+            raise bad_request("from: either a switch or an instance")
+        delivered = [_show_ear(ear, copies) for ear, copies in sorted(walk.heard.items())]
+        return answer({"delivered": delivered, "path": walk.path})
+
+    def _slot(self, slot: SwitchSlot) -> SwitchSlot:
+        if slot not in self.world.dpds:
+            raise refused(404, f"the rack has no {slot}")
+        return slot
+
+    def _order_fault(self, request: Request) -> Answer:
+        body = request.json()
+        target, kind = need(body, "target", str), need(body, "kind", str)
+        if target not in self.targets:
+            raise refused(404, f"no target {target}; there are {', '.join(self.targets)}")
+        if kind not in FAULT_KINDS:
+            raise bad_request(f"no kind {kind}; there are {', '.join(FAULT_KINDS)}")
+        if target == DNS and kind not in DNS_FAULTS:
+            raise bad_request(f"{DNS} plays only {', '.join(DNS_FAULTS)}")
+        fault = Fault(target=target, kind=kind, **_options(body, target))
+        if not FAULT_KINDS[kind][0] and (fault.method or fault.path):
+            raise bad_request(f"{kind} strikes within a daemon: it takes no method and no path")
+        self.faults.add(fault)
+        return answer(fault.to_json(), 201)
+
+    def _clear_faults(self, _: Request) -> Answer:
+        self.faults.clear()
+        return NO_CONTENT
+
+    def _clear_calls(self, _: Request) -> Answer:
+        self.calls.clear()
+        return NO_CONTENT
+
+    def _enter(self, request: Request) -> Answer:
+        try:
+            self.enter(snapshot_from(request.json(), "snapshot"))
+        except (InputRejectedError, OtherRackError) as error:
+            raise bad_request(str(error)) from None
+        return NO_CONTENT
+
+    def _restart(self, request: Request) -> Answer:
+        body = request.json()
+        target = need(body, "target", str)
+        if target not in self.targets or target == DNS:
+            raise refused(404, f"no daemon {target}")
+        self.restart(target, need(body, "keep_state", bool))
+        return NO_CONTENT
+
+    def _rewire(self, request: Request) -> Answer:
+        cubbies: dict[UUID, int | None] = {}
+        for text, cubby in of_kind(request.json(), dict, "").items():
+            sled_id = parsed(text, uuid, text)
+            if sled_id not in self.world.agents:
+                raise refused(404, f"no sled {sled_id}")
+            cubbies[sled_id] = None if cubby is None else of_kind(cubby, int, text)
+        self.world.move(cubbies)
+        return NO_CONTENT
+
+    def _set_unreachable(self, request: Request) -> Answer:
+        body = request.json()
+        slot = self._slot(parsed(need(body, "switch", str), SwitchSlot, "switch"))
+        rows = need(body, "sources", list)
+        sources: frozenset[Address] = frozenset(parsed(row, ip, "sources") for row in rows)
+        self.world.mribs[slot].unreachable = sources
+        return NO_CONTENT
+
+
+def _show_ear(ear: Ear, copies: int) -> dict[str, Any]:
+    return {
+        "instance_id": str(ear.instance_id),
+        "propolis_id": str(ear.propolis_id),
+        "sled_id": str(ear.sled_id),
+        "copies": copies,
+    }
+
+
+def _options(body: dict[str, Any], target: str) -> dict[str, Any]:
+    """Return the optional fields of a fault; ``"times": null`` is every time, no ``times`` is once."""
+    options: dict[str, Any] = {"times": maybe(body, "times", int) if "times" in body else 1}
+    for name, kind in (("method", str), ("path", str), ("status", int), ("error_code", str)):
+        value: Any = maybe(body, name, kind)
+        if value is not None:
+            options[name] = value
+    interval = body.get("interval")
+    if isinstance(interval, int | float):
+        options["interval"] = float(interval)
+    if options["times"] is not None and options["times"] < 1:
+        raise bad_request("times is at least 1, or null for every time")
+    lowest, highest = (0, 15) if target == DNS else (200, 599)
+    if not lowest <= options.get("status", lowest) <= highest:
+        raise bad_request(f"status is {lowest} to {highest}")
+    return options

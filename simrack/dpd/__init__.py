@@ -1,0 +1,1 @@
+"""dpd: the daemon that programs a switch's chip."""

@@ -1,0 +1,1 @@
+"""mgd: the daemon that holds a switch's multicast routes."""

@@ -1,0 +1,172 @@
+"""The simulated rack: a world, its daemons, and the sockets they listen on.
+
+This file does not know what daemons answer.
+"""
+
+import sys
+from collections.abc import Mapping
+from uuid import UUID
+
+from blueprints.endpoints import Endpoints, SubscriptionForm, SwitchEndpoints
+from blueprints.identifiers import SwitchSlot
+from blueprints.snapshot import Snapshot
+from simrack.control import DNS, Control
+from simrack.daemons import SWITCH_DAEMONS, daemons_of
+from simrack.nameserver import NameServer
+from simrack.naming import zone_of
+from simrack.sledagent.filters import join_on_loopback, join_on_paper
+from simrack.web.application import Application
+from simrack.web.calls import CallLog
+from simrack.web.daemon import control
+from simrack.web.faults import Faults
+from simrack.web.listeners import LOOPBACK, Listeners, listening_socket, port_of, raise_file_limit, url_of
+from simrack.web.versions import NEWEST, DaemonKind, Version
+from simrack.wiring import nics_of
+from simrack.world import sled_target, switch_target, world_of
+
+_SPARE_FILES = 1024
+"""Left for listeners, connections and the process itself."""
+
+_CONTROL = "control"
+
+
+def filters_needed(snapshot: Snapshot) -> int:
+    """Return how many sockets the NIC filters of *snapshot* may come to."""
+    groups = max(len(snapshot.groups), len(snapshot.underlay_groups))
+    return groups * sum(len(nics_of(sled)) for sled in snapshot.sleds)
+
+
+class SimulatedRack:
+    """The daemons of a snapshot, listening on loopback between `start` and `stop`.
+
+    Start and stop it once, in one event loop.
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        control_port: int | None = None,
+        newest: Mapping[DaemonKind, Version] = NEWEST,
+    ) -> None:
+        """Make the rack of *snapshot* with empty tables; it listens once it is started.
+
+        Args:
+            snapshot: switches, sleds, cables and VMMs of the rack.
+            control_port: where the control interface listens; None picks a free port.
+            newest: the newest version of some kinds of daemon, to play older ones.
+        """
+        self._faults, self._calls = Faults(), CallLog()
+        self._on_paper = not _files_suffice(snapshot)
+        self.world = world_of(snapshot, self._faults, join_on_paper if self._on_paper else join_on_loopback)
+        self._daemons = daemons_of(self.world, newest)
+        self._control_port = control_port or 0
+        self._ports: dict[str, int] = {}
+        self._application: Application | None = None
+        self._listeners: Listeners | None = None
+        self._nameserver: NameServer | None = None
+
+    async def start(self) -> None:
+        """Return once every server listens.
+
+        Raises:
+            OSError: the control port is taken, or there is no IPv6 loopback.
+        """
+        sockets = {_CONTROL: listening_socket(self._control_port)}
+        sockets |= {target: listening_socket() for target in self._daemons}
+        self._ports = {target: port_of(sock) for target, sock in sockets.items()}
+        zone = zone_of(self.world.snapshot.rack_id, self._switch_ports(), self._sled_ports())
+        self._nameserver = NameServer(zone, lambda kind, name: self._faults.take(DNS, kind, name))
+        await self._nameserver.start()
+        fronts = {self._ports[target]: daemon for target, daemon in self._daemons.items()}
+        fronts[self._ports[_CONTROL]] = control(self._control().routes())
+        self._application = Application(fronts, self._faults, self._calls)
+        self._listeners = Listeners(self._application, list(sockets.values()))
+        await self._listeners.start()
+
+    async def stop(self) -> None:
+        """Close every socket, NIC filters included."""
+        if self._application is not None:
+            self._application.drop_held()
+        if self._listeners is not None:
+            await self._listeners.stop()
+        if self._nameserver is not None:
+            await self._nameserver.stop()
+        for agent in self.world.agents.values():
+            agent.filters.close_all()
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the daemons listen."""
+        switches = {
+            slot: SwitchEndpoints(
+                dpd=self._url(switch_target(slot, DaemonKind.DPD)),
+                mgd=self._url(switch_target(slot, DaemonKind.MGD)),
+                ddmd=self._url(switch_target(slot, DaemonKind.DDMD)),
+            )
+            for slot in self.world.dpds
+        }
+        sleds = {sled_id: self._url(sled_target(sled_id)) for sled_id in self.world.agents}
+        return Endpoints(switches=switches, sleds=sleds, subscriptions=SubscriptionForm.INSTANCE)
+
+    @property
+    def control_url(self) -> str:
+        """Base address of the control interface."""
+        return self._url(_CONTROL)
+
+    @property
+    def dns(self) -> str:
+        """Address and port of the name server."""
+        port = 0 if self._nameserver is None else self._nameserver.port
+        return f"[{LOOPBACK}]:{port}"
+
+    def url(self, target: str) -> str:
+        """Return where *target*, such as ``switch0 mgs``, listens."""
+        return self._url(target)
+
+    def enter(self, snapshot: Snapshot) -> None:
+        """Let the world move on to *snapshot*; what is programmed stays.
+
+        Raises:
+            OtherRackError: switches or sleds appear or disappear.
+        """
+        self.world.enter(snapshot)
+        if not self._on_paper and not _files_suffice(snapshot):
+            self._on_paper = True
+            for agent in self.world.agents.values():
+                agent.filters.put_on_paper()
+
+    def _url(self, target: str) -> str:
+        return url_of(self._ports[target])
+
+    def _switch_ports(self) -> dict[tuple[SwitchSlot, DaemonKind], int]:
+        return {
+            (slot, kind): self._ports[switch_target(slot, kind)]
+            for slot in self.world.dpds
+            for kind in SWITCH_DAEMONS
+        }
+
+    def _sled_ports(self) -> dict[UUID, int]:
+        return {sled_id: self._ports[sled_target(sled_id)] for sled_id in self.world.agents}
+
+    def _control(self) -> Control:
+        return Control(
+            world=self.world,
+            faults=self._faults,
+            calls=self._calls,
+            targets=(*self._daemons, DNS),
+            filters=lambda: "table" if self._on_paper else "sockets",
+            restart=lambda target, keep: self._daemons[target].restart(keep),
+            enter=self.enter,
+        )
+
+
+def _files_suffice(snapshot: Snapshot) -> bool:
+    """Return whether the process may open a socket per NIC filter; say so once if not."""
+    needed, limit = filters_needed(snapshot) + _SPARE_FILES, raise_file_limit()
+    if needed <= limit:
+        return True
+    sys.stderr.write(
+        f"simrack: NIC filters are kept as a table: they need {needed} open files, the limit is {limit}\n"
+    )
+    return False

@@ -1,0 +1,1 @@
+"""sled-agent: the daemon that programs a sled's packet engine and NICs."""

@@ -1,0 +1,155 @@
+"""sled-agent's HTTP interface: a table of calls over `SledAgent`.
+
+This file does not know what the packet engine makes of them.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from blueprints.addresses import Address
+from blueprints.blueprint import FilterMode, Replication
+from blueprints.snapshot import Sled
+from simrack.sledagent.agent import SledAgent
+from simrack.sledagent.inventory import inventory
+from simrack.sledagent.opte import Filter, Hop
+from simrack.web.answers import NO_CONTENT, Answer, answer, refused
+from simrack.web.requests import Request, ip, ipv6, need, parsed, uuid
+from simrack.web.router import Handler, Route
+from simrack.web.versions import FEATURES
+
+BODY_LIMIT = 1 << 20
+
+
+def routes(agent: SledAgent, sled: Callable[[], Sled], rack_id: Callable[[], UUID]) -> tuple[Route, ...]:
+    """Return sled-agent's table of calls."""
+    since = FEATURES["sled-agent m2p and forwarding"]
+
+    def at(handler: Callable[[SledAgent, Request], Answer]) -> Handler:
+        return partial(handler, agent)
+
+    return (
+        Route("GET", "/networking/mcast-m2p", at(_list_m2p), since),
+        Route("PUT", "/networking/mcast-m2p", at(_put_m2p), since),
+        Route("DELETE", "/networking/mcast-m2p", at(_delete_m2p), since),
+        Route("GET", "/networking/mcast-fwd", at(_list_forwarding), since),
+        Route("PUT", "/networking/mcast-fwd", at(_put_forwarding), since),
+        Route("DELETE", "/networking/mcast-fwd", at(_delete_forwarding), since),
+        Route("PUT", "/vmms/{propolis_id}/multicast-group", at(_join_vmm), since),
+        Route("DELETE", "/vmms/{propolis_id}/multicast-group", at(_leave_vmm), since),
+        Route("PUT", "/instances/{instance_id}/multicast-group", at(_join_instance), since),
+        Route("DELETE", "/instances/{instance_id}/multicast-group", at(_leave_instance), since),
+        Route("GET", "/sled-identifiers", lambda _: answer(_identifiers(sled(), rack_id()))),
+        Route("GET", "/inventory", lambda _: answer(inventory(sled()))),
+    )
+
+
+def _mapping(request: Request) -> tuple[Address, Address]:
+    body = request.json()
+    group = parsed(need(body, "group", str), ip, "group")
+    return group, parsed(need(body, "underlay", str), ipv6, "underlay")
+
+
+def _list_m2p(agent: SledAgent, _: Request) -> Answer:
+    rows = sorted(agent.opte.m2p.items())
+    return answer([{"group": group.text, "underlay": underlay.text} for group, underlay in rows])
+
+
+def _put_m2p(agent: SledAgent, request: Request) -> Answer:
+    agent.set_m2p(*_mapping(request))
+    return NO_CONTENT
+
+
+def _delete_m2p(agent: SledAgent, request: Request) -> Answer:
+    agent.clear_m2p(*_mapping(request))
+    return NO_CONTENT
+
+
+def _list_forwarding(agent: SledAgent, _: Request) -> Answer:
+    rows = sorted(agent.opte.forwarding.items(), key=lambda row: row[0])
+    return answer(
+        [
+            {"underlay": underlay.text, "next_hops": [show_hop(hops[address]) for address in sorted(hops)]}
+            for underlay, hops in rows
+        ]
+    )
+
+
+def show_hop(hop: Hop) -> dict[str, Any]:
+    """Return a next hop as responses have it."""
+    sources = [source.text for source in sorted(hop.filter.sources)]
+    return {
+        "next_hop": hop.next_hop.text,
+        "replication": hop.replication.value,
+        "filter": {"mode": hop.filter.mode.value, "sources": sources},
+    }
+
+
+def _put_forwarding(agent: SledAgent, request: Request) -> Answer:
+    body = request.json()
+    underlay = parsed(need(body, "underlay", str), ipv6, "underlay")
+    rows = need(body, "next_hops", list)
+    agent.opte.set_forwarding(underlay, tuple(_read_hop(row, f"next_hops[{n}]") for n, row in enumerate(rows)))
+    return NO_CONTENT
+
+
+def _read_hop(row: Any, path: str) -> Hop:
+    address = parsed(need(row, "next_hop", str, path), ipv6, f"{path}.next_hop")
+    replication = parsed(need(row, "replication", str, path), Replication, f"{path}.replication")
+    inner = f"{path}.filter"
+    filter_ = need(row, "filter", dict, path)
+    mode = parsed(need(filter_, "mode", str, inner), FilterMode, f"{inner}.mode")
+    return Hop(address, replication, Filter(mode, _addresses(need(filter_, "sources", list, inner), inner)))
+
+
+def _addresses(rows: list[Any], path: str) -> frozenset[Address]:
+    return frozenset(parsed(row, ip, f"{path}.sources[{place}]") for place, row in enumerate(rows))
+
+
+def _delete_forwarding(agent: SledAgent, request: Request) -> Answer:
+    agent.opte.clear_forwarding(parsed(need(request.json(), "underlay", str), ipv6, "underlay"))
+    return NO_CONTENT
+
+
+def _membership(request: Request) -> tuple[Address, frozenset[Address]]:
+    body = request.json()
+    group = parsed(need(body, "group_ip", str), ip, "group_ip")
+    return group, _addresses(need(body, "sources", list), "")
+
+
+def _join_vmm(agent: SledAgent, request: Request) -> Answer:
+    agent.join(request.param("propolis_id", uuid), *_membership(request))
+    return NO_CONTENT
+
+
+def _leave_vmm(agent: SledAgent, request: Request) -> Answer:
+    agent.leave(request.param("propolis_id", uuid), _membership(request)[0])
+    return NO_CONTENT
+
+
+def _join_instance(agent: SledAgent, request: Request) -> Answer:
+    group, sources = _membership(request)
+    propolis_id = agent.vmm_of(request.param("instance_id", uuid))
+    if propolis_id is None:
+        raise refused(404, "NO_SUCH_INSTANCE")
+    agent.join(propolis_id, group, sources)
+    return NO_CONTENT
+
+
+def _leave_instance(agent: SledAgent, request: Request) -> Answer:
+    group, _ = _membership(request)
+    propolis_id = agent.vmm_of(request.param("instance_id", uuid))
+    if propolis_id is not None:
+        agent.leave(propolis_id, group)
+    return NO_CONTENT
+
+
+def _identifiers(sled: Sled, rack_id: UUID) -> dict[str, Any]:
+    return {
+        "model": sled.part,
+        "rack_id": str(rack_id),
+        "revision": 6,
+        "serial": sled.serial,
+        "sled_id": str(sled.id),
+    }

@@ -1,0 +1,1 @@
+"""HTTP below the daemons: answers, bodies, routing, versions, faults, sockets. Knows no multicast."""

@@ -1,0 +1,117 @@
+"""Faults on order: which call of which daemon goes wrong, and how.
+
+Two families, one table (`FAULT_KINDS`): faults of a call spoil one exchange over HTTP; faults within strike inside a
+daemon, where its machine asks `Faults.strikes`. This file does not know connections (`exchange` plays the first
+family) nor what daemons do.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from attrs import define, evolve, frozen
+
+FAULT_KINDS: Mapping[str, tuple[bool, str]] = MappingProxyType(
+    {
+        "refuse": (True, "the connection is closed without an answer and without the effect"),
+        "timeout_before": (True, "no effect, and no answer until the client gives up"),
+        "timeout_after": (True, "the effect takes place, and no answer comes"),
+        "status": (True, "the given status instead of the effect"),
+        "slow_body": (True, "the effect takes place; the body comes one octet at a time"),
+        "truncated_body": (True, "the effect takes place; the connection is closed halfway through the body"),
+        "restart_empty": (True, "the daemon dies instead of answering and comes back with nothing"),
+        "restart_with_state": (True, "the daemon dies instead of answering and comes back with what outlives it"),
+        "nic_join": (False, "a sled's NIC refuses to join an underlay group"),
+        "m2p_clear": (False, "a sled's packet engine refuses to clear a mapping"),
+        "port_add": (False, "a switch's chip refuses to add a port to a group"),
+    }
+)
+"""Kind to: strikes a call (else strikes within), and what happens."""
+
+
+@frozen(kw_only=True)
+class Fault:
+    """An order for something to go wrong."""
+
+    target: str
+    kind: str
+    times: int | None = 1
+    """How often still; None: every time."""
+
+    method: str | None = None
+    path: str | None = None
+    """Only calls whose path begins so."""
+
+    status: int = 503
+    """For ``status``: what to answer."""
+
+    error_code: str | None = None
+    """For ``status``: what to put into the body."""
+
+    interval: float = 1.0
+    """For ``slow_body``: seconds between two octets."""
+
+    def matches(self, target: str, method: str, path: str) -> bool:
+        """Return whether the fault spoils this call."""
+        return (
+            FAULT_KINDS[self.kind][0]
+            and self.target == target
+            and (self.method is None or self.method == method)
+            and (self.path is None or path.startswith(self.path))
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fault as the control interface shows it."""
+        return {
+            "target": self.target,
+            "kind": self.kind,
+            "times": self.times,
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "error_code": self.error_code,
+            "interval": self.interval,
+        }
+
+
+Strikes = Callable[[], bool]
+"""Asked by a machine just before it would succeed; True: fail now."""
+
+
+@define
+class Faults:
+    """All faults on order; the oldest that fits strikes first."""
+
+    orders: tuple[Fault, ...] = ()
+
+    def add(self, fault: Fault) -> None:
+        """Order *fault*."""
+        self.orders = (*self.orders, fault)
+
+    def clear(self) -> None:
+        """Withdraw all orders."""
+        self.orders = ()
+
+    def take(self, target: str, method: str, path: str) -> Fault | None:
+        """Return the fault that spoils this call and count it, or None."""
+        for fault in self.orders:
+            if fault.matches(target, method, path):
+                self._spend(fault)
+                return fault
+        return None
+
+    def strikes(self, target: str, kind: str) -> bool:
+        """Return whether *kind* strikes within *target* now, and count it."""
+        for fault in self.orders:
+            if fault.kind == kind and fault.target == target:
+                self._spend(fault)
+                return True
+        return False
+
+    def _spend(self, spent: Fault) -> None:
+        if spent.times is None:
+            return
+        left = evolve(spent, times=spent.times - 1)
+        self.orders = tuple(
+            left if fault is spent else fault for fault in self.orders if fault is not spent or left.times
+        )

@@ -1,0 +1,111 @@
+"""Sockets on loopback, and the server that listens on all of them in one process.
+
+This file does not know what is served.
+"""
+
+import asyncio
+import contextlib
+import resource
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from simrack.web.exchange import TRANSPORT
+
+LOOPBACK = "::1"
+
+
+def listening_socket(port: int = 0) -> socket.socket:
+    """Return a socket bound to loopback, on a free port unless one is named.
+
+    The protocol is said on purpose: asyncio turns Nagle's algorithm off only for sockets that name TCP, and with it
+    on every answer waits 40 ms for the client's acknowledgement.
+
+    Raises:
+        OSError: the port is taken, or there is no IPv6 loopback.
+    """
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((LOOPBACK, port))
+    return sock
+
+
+def port_of(sock: socket.socket) -> int:
+    """Return the port that *sock* is bound to."""
+    port: int = sock.getsockname()[1]
+    return port
+
+
+def url_of(port: int) -> str:
+    """Return the base address of a server on *port*."""
+    return f"http://[{LOOPBACK}]:{port}"
+
+
+def raise_file_limit() -> int:
+    """Let the process open as many files as it may, and return how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP as uvicorn speaks it, with the connection left in the scope so that faults can break it."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to whoever runs the event loop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Listeners:
+    """A server on many sockets."""
+
+    def __init__(self, application: Any, sockets: list[socket.socket]) -> None:
+        """Serve the ASGI *application* on *sockets*, which are closed at the end."""
+        config = uvicorn.Config(
+            application,
+            http=_Protocol,
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=600,
+            timeout_graceful_shutdown=2,
+        )
+        self._server = _Server(config)
+        self._sockets = sockets
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Return once every socket is listened on.
+
+        Raises:
+            OSError: listening failed.
+        """
+        self._task = asyncio.create_task(self._server.serve(sockets=self._sockets))
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+            await asyncio.sleep(0.001)
+
+    async def stop(self) -> None:
+        """Close every socket and connection."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task

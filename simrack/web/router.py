@@ -1,0 +1,75 @@
+"""From method, path and version to a handler: a table of routes, kept as a tree of path segments.
+
+This file does not know what handlers do.
+"""
+
+from collections.abc import Callable, Iterable
+
+from attrs import define, field, frozen
+
+from simrack.web.answers import Answer, refused
+from simrack.web.requests import Request
+from simrack.web.versions import FIRST, Version
+
+Handler = Callable[[Request], Answer]
+
+
+@frozen
+class Route:
+    """A row of a daemon's table. ``{name}`` in the pattern leaves one segment open."""
+
+    method: str
+    pattern: str
+    handler: Handler
+    since: Version = FIRST
+    """The first version that has this route."""
+
+
+@define
+class _Node:
+    literal: dict[str, "_Node"] = field(factory=dict)
+    open: "_Node | None" = None
+    name: str = ""
+    routes: dict[str, Route] = field(factory=dict)
+
+    def child(self, segment: str) -> "_Node":
+        if not segment.startswith("{"):
+            return self.literal.setdefault(segment, _Node())
+        if self.open is None:
+            self.open = _Node(name=segment[1:-1])
+        return self.open
+
+
+class Router:
+    """The routes of one daemon."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        """Build the tree; a method and pattern given twice keeps the last."""
+        self._root = _Node()
+        for route in routes:
+            node = self._root
+            for segment in route.pattern.strip("/").split("/"):
+                node = node.child(segment)
+            node.routes[route.method] = route
+
+    def handler(self, request: Request) -> Handler:
+        """Return who handles *request*, after filling in its open segments.
+
+        Raises:
+            HttpError: 404, no such path in this version; 405, the path has no such method.
+        """
+        node = self._root
+        for segment in request.path[1:].split("/"):
+            step = node.literal.get(segment)
+            if step is None:
+                step = node.open
+                if step is None or not segment:
+                    raise refused(404)
+                request.params[step.name] = segment
+            node = step
+        route = node.routes.get(request.method)
+        if route is not None and route.since <= request.version:
+            return route.handler
+        if any(other.since <= request.version for other in node.routes.values()):
+            raise refused(405)
+        raise refused(404)

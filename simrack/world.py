@@ -1,0 +1,167 @@
+"""The rack as a whole: its machines, and the part of the world that snapshots change under them.
+
+This file does not know HTTP, DNS or sockets of daemons.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from attrs import define, field
+
+from blueprints.identifiers import PortId, SwitchSlot
+from blueprints.snapshot import Instance, Sled, Snapshot, SpType, Vmm, VmmState
+from simrack.dpd.chip import Chip
+from simrack.dpd.groups import Dpd
+from simrack.dpd.http import SwitchHardware
+from simrack.mgd.routes import Mrib
+from simrack.sledagent.agent import LocalVmm, SledAgent
+from simrack.sledagent.filters import Join, NicFilters, join_on_loopback
+from simrack.web.faults import Faults
+from simrack.web.versions import DaemonKind
+from simrack.wiring import LINK, Wiring, nics_of, wiring_of
+
+_NOT_ON_A_SLED = frozenset({VmmState.CREATING, VmmState.SAGA_UNWOUND, VmmState.DESTROYED})
+"""States in which a VMM has no process (nexus/types/src/instance.rs)."""
+
+REAR_PORTS = tuple(PortId("rear", number) for number in range(32))
+_FRONT_PORTS = tuple(PortId("qsfp", number) for number in range(32))
+
+
+class OtherRackError(Exception):
+    """A snapshot has other switches or sleds than the rack that runs."""
+
+
+@define
+class World:
+    """Machines by switch and sled, and the snapshot they live in."""
+
+    snapshot: Snapshot
+    faults: Faults
+    wiring: Wiring
+    dpds: Mapping[SwitchSlot, Dpd]
+    mribs: Mapping[SwitchSlot, Mrib]
+    agents: Mapping[UUID, SledAgent]
+    moved: dict[UUID, int | None] = field(factory=dict)
+    """Sleds whose cables were moved by hand, None where they were pulled."""
+
+    ticks: int = 0
+
+    def enter(self, snapshot: Snapshot) -> None:
+        """Let the world move on to *snapshot*; what is programmed stays.
+
+        Raises:
+            OtherRackError: switches or sleds appear or disappear.
+        """
+        if snapshot.switches.keys() != self.dpds.keys():
+            raise OtherRackError("switches appear or disappear")
+        if {sled.id for sled in snapshot.sleds} != self.agents.keys():
+            raise OtherRackError("sleds appear or disappear")
+        self.snapshot = snapshot
+        self.moved.clear()
+        self._settle()
+
+    def move(self, cubbies: Mapping[UUID, int | None]) -> None:
+        """Plug sleds into other cubbies, or into none, until the next snapshot."""
+        self.moved.update(cubbies)
+        self._settle()
+
+    def _settle(self) -> None:
+        cubbies = dict(wiring_of(self.snapshot).cubbies)
+        for sled_id, cubby in self.moved.items():
+            cubbies.pop(sled_id, None)
+            if cubby is not None:
+                cubbies[sled_id] = cubby
+        self.wiring = Wiring(cubbies)
+        for slot, dpd in self.dpds.items():
+            dpd.chip.links = _links(self.backplane(slot))
+        hosted = _hosted(self.snapshot)
+        for sled in self.snapshot.sleds:
+            self.agents[sled.id].host(hosted.get(sled.id, {}))
+            self.agents[sled.id].filters.nics = nics_of(sled)
+
+    def now(self) -> datetime:
+        """Return the rack's own time: the snapshot's, and a second later at every call."""
+        self.ticks += 1
+        return self.snapshot.evaluated_at + timedelta(seconds=self.ticks)
+
+    def sled(self, sled_id: UUID) -> Sled:
+        """Return the row of *sled_id*."""
+        return next(sled for sled in self.snapshot.sleds if sled.id == sled_id)
+
+    def instance(self, instance_id: UUID) -> Instance | None:
+        """Return the row of *instance_id*."""
+        return next((row for row in self.snapshot.instances if row.id == instance_id), None)
+
+    def backplane(self, slot: SwitchSlot) -> tuple[PortId, ...]:
+        """Return the backplane of *slot*; a switch that was not read has all 32 ports."""
+        known = self.snapshot.switches[slot].backplane
+        return REAR_PORTS if known is None else known
+
+    def hardware(self, slot: SwitchSlot) -> SwitchHardware:
+        """Return what the switch in *slot* is; made up where inventory does not say."""
+        inventory = self.snapshot.inventory
+        boards = () if inventory is None else inventory.service_processors
+        for board in boards:
+            if board.type is SpType.SWITCH and board.slot == slot.number:
+                return SwitchHardware(slot, board.serial, board.part)
+        return SwitchHardware(slot, f"BRM0000000{slot.number}", "913-0000006")
+
+
+def is_on_its_sled(vmm: Vmm) -> bool:
+    """Return whether *vmm* has a process on its sled."""
+    return vmm.state not in _NOT_ON_A_SLED
+
+
+def _links(backplane: tuple[PortId, ...]) -> frozenset[tuple[PortId, int]]:
+    return frozenset((port, LINK) for port in (*backplane, *_FRONT_PORTS))
+
+
+def _hosted(snapshot: Snapshot) -> dict[UUID, dict[UUID, LocalVmm]]:
+    hosted: dict[UUID, dict[UUID, LocalVmm]] = {}
+    for instance in snapshot.instances:
+        for vmm, active in ((instance.target_vmm, False), (instance.active_vmm, True)):
+            if vmm is not None and is_on_its_sled(vmm):
+                hosted.setdefault(vmm.sled_id, {})[vmm.id] = LocalVmm(vmm.id, instance.id, active)
+    return hosted
+
+
+def _striking(faults: Faults, target: str, kind: str) -> Callable[[], bool]:
+    return partial(faults.strikes, target, kind)
+
+
+def world_of(snapshot: Snapshot, faults: Faults, join: Join = join_on_loopback) -> World:
+    """Return the rack of *snapshot* with empty tables; NIC filters are held by *join*."""
+    agents = {sled.id: _agent(sled, faults, join) for sled in snapshot.sleds}
+    world = World(
+        snapshot=snapshot,
+        faults=faults,
+        wiring=Wiring({}),
+        dpds={slot: Dpd(_chip(slot, faults)) for slot in snapshot.switches},
+        mribs={slot: Mrib() for slot in snapshot.switches},
+        agents=agents,
+    )
+    world.enter(snapshot)
+    return world
+
+
+def _chip(slot: SwitchSlot, faults: Faults) -> Chip:
+    return Chip(refuses_port=_striking(faults, switch_target(slot, DaemonKind.DPD), "port_add"))
+
+
+def _agent(sled: Sled, faults: Faults, join: Join) -> SledAgent:
+    target = sled_target(sled.id)
+    agent = SledAgent(NicFilters(nics_of(sled), join, _striking(faults, target, "nic_join")))
+    agent.opte.refuses_clear = _striking(faults, target, "m2p_clear")
+    return agent
+
+
+def switch_target(slot: SwitchSlot, kind: DaemonKind) -> str:
+    """Return how faults and calls name a daemon of *slot*, such as ``switch0 dpd``."""
+    return f"{slot} {kind}"
+
+
+def sled_target(sled_id: UUID) -> str:
+    """Return how faults and calls name a sled-agent."""
+    return f"sled {sled_id}"

@@ -1,0 +1,69 @@
+"""How tests speak to a simulated rack: by target, over HTTP, as any client would."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import httpx
+from attrs import define
+
+from blueprints.identifiers import SwitchSlot
+from simrack.rack import SimulatedRack
+from simrack.web.versions import NEWEST, DaemonKind, show_version
+from tests.simrack.rows import G4, S4
+
+Json = Any
+
+
+@define
+class Talk:
+    """Calls to the daemons and the control interface of one rack."""
+
+    rack: SimulatedRack
+    client: httpx.Client
+
+    def call(
+        self, target: str, method: str, path: str, body: Json = None, *, version: str | None = None
+    ) -> httpx.Response:
+        kind = DaemonKind.SLED_AGENT if target.startswith("sled") else DaemonKind(target.split()[1])
+        headers = {"api-version": version or show_version(NEWEST[kind])}
+        return self.client.request(method, self.rack.url(target) + path, json=body, headers=headers)
+
+    def dpd(self, method: str, path: str, body: Json = None, slot: SwitchSlot = SwitchSlot.SWITCH0) -> httpx.Response:
+        return self.call(f"{slot} dpd", method, path, body)
+
+    def mgd(self, method: str, path: str, body: Json = None, slot: SwitchSlot = SwitchSlot.SWITCH0) -> httpx.Response:
+        return self.call(f"{slot} mgd", method, path, body)
+
+    def sled(self, sled_id: UUID, method: str, path: str, body: Json = None) -> httpx.Response:
+        return self.call(f"sled {sled_id}", method, path, body)
+
+    def control(self, method: str, path: str, body: Json = None) -> httpx.Response:
+        return self.client.request(method, self.rack.control_url + path, json=body)
+
+    def state(self) -> Json:
+        return self.control("GET", "/state").json()
+
+    def calls(self) -> list[Json]:
+        calls: list[Json] = self.control("GET", "/calls").json()
+        return calls
+
+    def fault(self, target: str, kind: str, **options: Json) -> Json:
+        response = self.control("POST", "/faults", {"target": target, "kind": kind, **options})
+        assert response.status_code == 201, response.text
+        return response.json()
+
+    def restart(self, target: str, *, keep_state: bool) -> None:
+        response = self.control("POST", "/restarts", {"target": target, "keep_state": keep_state})
+        assert response.status_code == 204, response.text
+
+    def packet(self, origin: Mapping[str, object], group: str = G4, source: str = S4) -> Json:
+        body = {"group": group, "source": source, "from": {key: str(value) for key, value in origin.items()}}
+        response = self.control("POST", "/packets", body)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    def heard(self, origin: Mapping[str, object], group: str = G4, source: str = S4) -> dict[str, int]:
+        """Instance to the copies it got; a migrating one is there once for each of its VMMs."""
+        delivered = self.packet(origin, group, source)["delivered"]
+        return {row["propolis_id"]: row["copies"] for row in delivered}
