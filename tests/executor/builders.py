@@ -4,9 +4,10 @@ Groups are numbers: group *n* is 233.252.0.n, mapped with salt 0 unless said. Sl
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from blueprints.addresses import (
     Address,
@@ -92,7 +93,7 @@ class G:
     """A group as a test wants it: who hears it, whom they hear, and through which switch it is sent."""
 
     number: int
-    sleds: tuple[int, ...] = field(default=(0,), converter=tuple)
+    sleds: tuple[int, ...] = (0,)
     sources: tuple[int, ...] | None = None
     """None: any source. Empty: nobody asks for anything."""
 
@@ -299,7 +300,7 @@ def empty_rack(plan: Blueprint) -> Observation:
     )
 
 
-def with_switch(observation: Observation, slot: SwitchSlot, **tables: object) -> Observation:
+def with_switch(observation: Observation, slot: SwitchSlot, **tables: Any) -> Observation:
     """Return *observation* with some tables of one switch replaced."""
     switches: Mapping[SwitchSlot, SwitchObservation] = {
         **observation.switches,
@@ -308,7 +309,7 @@ def with_switch(observation: Observation, slot: SwitchSlot, **tables: object) ->
     return evolve(observation, switches=switches)
 
 
-def with_sled(observation: Observation, number: int, **tables: object) -> Observation:
+def with_sled(observation: Observation, number: int, **tables: Any) -> Observation:
     """Return *observation* with some tables of one sled replaced."""
     sled = sled_id(number)
     return evolve(observation, sleds={**observation.sleds, sled: evolve(observation.sleds[sled], **tables)})

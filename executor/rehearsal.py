@@ -1,0 +1,98 @@
+"""The calls of a run in their order, as long as every one of them succeeds; what `--dry-run` prints.
+
+A real run asks the same functions stage by stage, with what went wrong so far in the ledger.
+This file does not know how calls are sent.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from attrs import frozen
+
+from blueprints.endpoints import SubscriptionForm
+from executor.actions import FORMS, Tier
+from executor.calls import Call, calls_for
+from executor.changes import Change, Difference
+from executor.gates import Ledger, split_by_consent
+from executor.order import Schedule, schedule
+from executor.targets import Target
+
+Node = tuple[Tier, Target]
+
+
+@frozen(kw_only=True)
+class Held:
+    """A change that is not sent, and why."""
+
+    change: Change
+    because: str
+
+
+@frozen(kw_only=True)
+class Work:
+    """Changes by tier and target, and the stages in which they are done."""
+
+    changes: Mapping[Node, tuple[Change, ...]]
+    stages: Schedule
+
+    def of(self, node: Node) -> tuple[Change, ...]:
+        """Return the changes of one tier of one target."""
+        return self.changes.get(node, ())
+
+
+def work_for(changes: Iterable[Change], targets: Iterable[Target]) -> Work:
+    """Return *changes* sorted into stages."""
+    by_node: defaultdict[Node, list[Change]] = defaultdict(list)
+    for change in changes:
+        by_node[FORMS[change.kind].tier, change.target].append(change)
+    return Work(
+        changes={node: tuple(parts) for node, parts in by_node.items()},
+        stages=schedule(targets, by_node.keys()),
+    )
+
+
+def open_calls(
+    changes: Iterable[Change], ledger: Ledger, subscriptions: SubscriptionForm
+) -> tuple[tuple[Call, ...], tuple[Held, ...]]:
+    """Return the calls for what may be sent now, and what is held back; the ledger learns of the latter."""
+    free, held = [], []
+    for change in changes:
+        because = ledger.closed(change)
+        if because is None:
+            free.append(change)
+        else:
+            held.append(Held(change=change, because=because))
+    ledger.trouble(each.change for each in held)
+    return calls_for(free, subscriptions), tuple(held)
+
+
+@frozen(kw_only=True)
+class Rehearsal:
+    """What a run would send, would hold back, and may not send without consent."""
+
+    calls: tuple[Call, ...]
+    held: tuple[Held, ...]
+    waiting: tuple[Change, ...]
+
+
+def rehearse(
+    difference: Difference,
+    targets: Iterable[Target],
+    *,
+    subscriptions: SubscriptionForm = SubscriptionForm.VMM,
+    allow_loss: bool = False,
+) -> Rehearsal:
+    """Return the calls that bring about *difference*, in the order in which they would be sent."""
+    ledger = Ledger()
+    ledger.take(difference)
+    sendable, waiting = split_by_consent(difference, allow_loss=allow_loss)
+    ledger.trouble(waiting)
+    work = work_for(sendable, targets)
+    calls: list[Call] = []
+    held: list[Held] = []
+    for stage in (*work.stages.widening, *work.stages.narrowing):
+        for node in stage:
+            free, closed = open_calls(work.of(node), ledger, subscriptions)
+            calls += free
+            held += closed
+    return Rehearsal(calls=tuple(calls), held=tuple(held), waiting=waiting)
