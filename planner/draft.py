@@ -75,6 +75,9 @@ class Membership:
     any_source: bool
     """No source is named; never set for a member whose sources were all refused."""
 
+    located: bool = True
+    """False: it would hear on a sled of which nothing is known, so the group's ports are a lower bound."""
+
 
 @frozen(kw_only=True)
 class Draft:
@@ -125,6 +128,11 @@ class Draft:
             memberships={group: members for group, members in self.memberships.items() if group not in groups},
             held=(*self.held, *held),
         ).noting(found)
+
+    @cached_property
+    def known_sleds(self) -> frozenset[UUID]:
+        """The sleds of which something is known: a row, or the parent's word."""
+        return frozenset({row.id for row in self.snapshot.sleds} | set(self.sleds))
 
     @cached_property
     def receiving(self) -> frozenset[UUID]:

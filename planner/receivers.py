@@ -163,8 +163,12 @@ def _judge(
         sources = before
     if sources is None:
         return Membership(row=row, verdict=Verdict.REFUSED, hears=(), sources=(), any_source=False)
-    verdict, hears = _placed(draft, row, found)
-    return Membership(row=row, verdict=verdict, hears=hears, sources=sources, any_source=not sources)
+    verdict, wanted = _placed(draft, row, found)
+    hears = tuple(vmm for vmm in wanted if _in_service(draft, row, vmm, found))
+    if wanted and not hears:
+        verdict = Verdict.WAITS
+    located = all(vmm.sled_id in draft.known_sleds for vmm in wanted)
+    return Membership(row=row, verdict=verdict, hears=hears, sources=sources, any_source=not sources, located=located)
 
 
 def _granted(row: Member, live: LiveGroup, found: list[Finding]) -> tuple[UnicastSource, ...] | None:
@@ -190,7 +194,7 @@ def _granted(row: Member, live: LiveGroup, found: list[Finding]) -> tuple[Unicas
 
 
 def _placed(draft: Draft, row: Member, found: list[Finding]) -> tuple[Verdict, tuple[Vmm, ...]]:
-    """Return what the life cycle says of *row*, and the processes that shall hear."""
+    """Return what the life cycle says of *row*, and the processes that would hear, wherever they are."""
     instance = draft.instances.get(row.instance_id)
     if instance is None:
         message = f"there is no instance {row.instance_id}"
@@ -203,14 +207,13 @@ def _placed(draft: Draft, row: Member, found: list[Finding]) -> tuple[Verdict, t
         return Verdict.WAITS, ()
     if verdict not in (Verdict.RECEIVES, Verdict.KEEPS):
         return verdict, ()
-    hears = tuple(vmm for vmm in processes(instance) if _in_service(draft, row, vmm, found))
+    hears = processes(instance)
     return (verdict if hears else Verdict.WAITS), hears
 
 
 def _in_service(draft: Draft, row: Member, vmm: Vmm, found: list[Finding]) -> bool:
     if vmm.sled_id in draft.sleds:
         return True
-    known = any(sled.id == vmm.sled_id for sled in draft.snapshot.sleds)
-    code = "member_sled_out_of_service" if known else "member_sled_unknown"
+    code = "member_sled_out_of_service" if vmm.sled_id in draft.known_sleds else "member_sled_unknown"
     found.append(finding(code, f"member {row.id}", f"its VMM {vmm.id} is on sled {vmm.sled_id}"))
     return False

@@ -39,9 +39,13 @@ def receiving_sleds(draft: Draft, group: UUID) -> tuple[UUID, ...]:
 
 
 def _underlay(draft: Draft, slot: SwitchSlot, group: UUID) -> UnderlayEntry:
-    members, complete = member_ports(draft.graph, slot, receiving_sleds(draft, group))
+    members, reached = member_ports(draft.graph, slot, receiving_sleds(draft, group))
+    located = all(member.located for member in draft.memberships[group])
     return UnderlayEntry(
-        group_ip=draft.underlay[group][0], tag=draft.groups[group].tag, members=members, complete=complete
+        group_ip=draft.underlay[group][0],
+        tag=draft.groups[group].tag,
+        members=members,
+        complete=reached and located,
     )
 
 

@@ -1,0 +1,239 @@
+"""Commands that only read and write files: plan, show, check, diff; and what all commands share."""
+
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blueprints.files import read_blueprint, read_snapshot, write_snapshot
+from blueprints.text import loads
+from rackcast.main import COMMANDS
+from tests.rackcast.conftest import Ending, Run
+
+FIVE_MISTAKES: dict[str, Callable[[dict[str, Any]], None]] = {
+    "groups[0].multicast_ip": lambda s: s["groups"][0].update(multicast_ip="233.252.0"),
+    "members[1].state": lambda s: s["members"][1].update(state="waiting"),
+    "sleds[0].serial": lambda s: s["sleds"][0].pop("serial"),
+    "switches.switch1.colour": lambda s: s["switches"]["switch1"].update(colour="grey"),
+    "policy.orphan_grace_seconds": lambda s: s["policy"].update(orphan_grace_seconds="60"),
+}
+
+
+@pytest.fixture
+def planned(run: Run, one_group: Path, tmp_path: Path) -> Path:
+    """Return the blueprint file of the hand-sized rack."""
+    target = tmp_path / "blueprint.json"
+    assert run("plan", one_group, "-o", target).code == 0
+    return target
+
+
+def test_plan_writes_the_same_bytes_twice(run: Run, one_group: Path, planned: Path, tmp_path: Path) -> None:
+    """Planning one snapshot twice gives the same file, to the byte."""
+    again = tmp_path / "again.json"
+    run("plan", one_group, "-o", again)
+    assert again.read_bytes() == planned.read_bytes()
+
+
+def test_plan_after_itself_writes_the_parent(run: Run, one_group: Path, planned: Path, tmp_path: Path) -> None:
+    """A blueprint planned again with itself as parent is itself, to the byte."""
+    again = tmp_path / "again.json"
+    ending = run("plan", one_group, "--parent", planned, "-o", again)
+    assert "Nothing changes" in ending.err
+    assert again.read_bytes() == planned.read_bytes()
+
+
+def test_signing_changes_neither_digest_nor_id(run: Run, one_group: Path, planned: Path, tmp_path: Path) -> None:
+    """Who signs a blueprint is in the file, outside the digest."""
+    signed = tmp_path / "signed.json"
+    run("plan", one_group, "-o", signed, "--by", "ada", "--comment", "first light")
+    blueprint = read_blueprint(str(signed))
+    assert blueprint.made is not None
+    assert (blueprint.made.by, blueprint.made.comment) == ("ada", "first light")
+    assert blueprint.made.at is not None
+    assert blueprint.digest == read_blueprint(str(planned)).digest
+
+
+def test_plan_reads_standard_input_and_writes_standard_output(one_group: Path, planned: Path) -> None:
+    """``rackcast plan - -o -`` is a filter."""
+    done = subprocess.run(
+        [sys.executable, "-m", "rackcast", "plan", "-"], input=one_group.read_bytes(), capture_output=True, check=True
+    )
+    assert done.stdout == planned.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".json", ".yaml", ".json.gz", ".yaml.gz"])
+def test_every_suffix_is_read_and_written(
+    run: Run, one_group: Path, planned: Path, tmp_path: Path, suffix: str
+) -> None:
+    """Snapshots and blueprints may be JSON or YAML, packed or not, and mean the same."""
+    snapshot, blueprint = tmp_path / f"s{suffix}", tmp_path / f"b{suffix}"
+    write_snapshot(str(snapshot), read_snapshot(str(one_group)))
+    assert run("plan", snapshot, "-o", blueprint).code == 0
+    data = blueprint.read_bytes()
+    assert (gzip.decompress(data) if suffix.endswith(".gz") else data) == planned.read_bytes()
+
+
+def _spoiled(one_group: Path, tmp_path: Path) -> Path:
+    snapshot = loads(one_group.read_text(), one_group.name)
+    for spoil in FIVE_MISTAKES.values():
+        spoil(snapshot)
+    path = tmp_path / "spoiled.json"
+    path.write_text(json.dumps(snapshot))
+    return path
+
+
+def test_five_mistakes_are_five_lines_and_write_nothing(run: Run, one_group: Path, tmp_path: Path) -> None:
+    """A file with five mistakes reports five, each with its path, ends with 7, and the old blueprint stays."""
+    target = tmp_path / "blueprint.json"
+    target.write_text("the old one")
+    ending = run("plan", _spoiled(one_group, tmp_path), "-o", target)
+    assert ending.code == 7
+    lines = ending.err.splitlines()
+    assert "5 mistakes" in lines[0]
+    assert {line.split(":")[0].strip() for line in lines[1:]} == set(FIVE_MISTAKES)
+    assert target.read_text() == "the old one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["blueprint.json", "spoiled.json"]
+
+
+@pytest.mark.parametrize("command", ["plan", "show", "check"])
+def test_a_missing_file_is_refused(run: Run, command: str, tmp_path: Path) -> None:
+    """A file that is not there is named, and the command ends with 7."""
+    ending = run(command, tmp_path / "nowhere.json")
+    assert ending.code == 7
+    assert "nowhere.json" in ending.err
+
+
+def test_an_edited_blueprint_is_refused(run: Run, planned: Path) -> None:
+    """A blueprint whose content no longer matches its digest is not read."""
+    planned.write_text(planned.read_text().replace("rear14", "rear13"))
+    ending = run("show", planned)
+    assert ending.code == 7
+    assert "digest" in ending.err
+
+
+def test_show_json_is_the_expanded_form(run: Run, planned: Path) -> None:
+    """``show --json`` spells out every switch and sled, and can be read again as a blueprint."""
+    document = json.loads(run("show", planned, "--json").out)
+    assert len(document["sleds"]) == 2
+    assert [len(its["m2p"]) for its in document["sleds"].values()] == [1, 1]
+    copy = planned.with_name("expanded.json")
+    copy.write_text(json.dumps(document))
+    assert read_blueprint(str(copy)) == read_blueprint(str(planned))
+
+
+@pytest.mark.parametrize(
+    ("option", "word", "said"),
+    [
+        ("--group", "market-data", "233.252.0.1"),
+        ("--group", "233.252.0.1", "rear14, rear15"),
+        ("--group", "5f0c9d3e", "market-data"),
+        ("--sled", "00000000-0000-4000-8000-000000000014", "cxgbe0, cxgbe1"),
+        ("--switch", "switch1", "33:33:e9:fc:00:01"),
+    ],
+)
+def test_show_finds_a_part_by_its_names(run: Run, planned: Path, option: str, word: str, said: str) -> None:
+    """Groups, sleds and switches are found by the names that people have for them."""
+    ending = run("show", planned, option, word)
+    assert ending.code == 0
+    assert said in ending.out
+
+
+@pytest.mark.parametrize("words", [("--group", "nobody"), ("--sled", "0000"), ("--switch", "switch7")])
+def test_show_refuses_names_of_nothing_and_of_several(run: Run, planned: Path, words: tuple[str, str]) -> None:
+    """A name that leads nowhere, or to several things, is wrong usage."""
+    ending = run("show", planned, *words)
+    assert ending.code == 2
+    assert words[1] in ending.err
+
+
+def test_check_holds_for_a_sound_blueprint(run: Run, planned: Path) -> None:
+    """A planned blueprint keeps every rule."""
+    ending = run("check", planned, "--json")
+    document = json.loads(ending.out)
+    assert ending.code == 0
+    assert document["breaches"] == []
+    assert all(rule["holds"] for rule in document["rules"])
+
+
+def test_check_ends_with_7_for_an_error_finding(run: Run, one_group: Path, tmp_path: Path) -> None:
+    """A finding of severity error is planned around, and `check` refuses to pass it over."""
+    snapshot, blueprint = tmp_path / "s.yaml", tmp_path / "b.json"
+    snapshot.write_text(one_group.read_text().replace("233.252.0.1", "224.0.0.9"))
+    assert run("plan", snapshot, "-o", blueprint).code == 0
+    ending = run("check", blueprint)
+    assert ending.code == 7
+    assert "group_address_refused" in ending.out
+
+
+def _diff(run: Run, one_group: Path, planned: Path, *options: str) -> Ending:
+    later = planned.with_name("later.yaml")
+    gone = "00000000-0000-4000-a000-000000000002\n    group_id"
+    later.write_text(
+        one_group.read_text()
+        .replace(gone, f"{gone}")
+        .replace("source_ips: [10.20.0.5]", "source_ips: [10.20.0.5]\n    time_deleted: 2026-08-01T11:59:59Z")
+    )
+    after = planned.with_name("after.json")
+    assert run("plan", later, "--parent", planned, "-o", after).code == 0
+    return run("diff", planned, after, *options)
+
+
+def test_diff_says_what_instances_feel(run: Run, one_group: Path, planned: Path) -> None:
+    """`diff` ends with 3 and says first who stops to hear."""
+    ending = _diff(run, one_group, planned, "--json")
+    document = json.loads(ending.out)
+    assert ending.code == 3
+    assert [(row["kind"], row["instance"][-1]) for row in document["hearings"]] == [("stops", "2")]
+    assert {"underlay_groups", "subscriptions", "departures"} <= {row["table"] for row in document["changes"]}
+
+
+def test_diff_for_people_names_the_rows(run: Run, one_group: Path, planned: Path) -> None:
+    """The text names the port that goes."""
+    ending = _diff(run, one_group, planned)
+    assert ending.code == 3
+    assert "members -rear15" in ending.out
+
+
+def test_diff_of_a_blueprint_with_itself_is_nothing(run: Run, planned: Path) -> None:
+    """Nothing differs: 0."""
+    ending = run("diff", planned, planned)
+    assert (ending.code, "Nothing differs" in ending.out) == (0, True)
+
+
+@pytest.mark.parametrize("words", [(), ("--rack",)])
+def test_diff_needs_something_to_compare_with(run: Run, planned: Path, words: tuple[str, ...]) -> None:
+    """One blueprint alone, or a rack that nobody says where to find, is wrong usage."""
+    assert run("diff", planned, *words).code == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(run: Run, command: str) -> None:
+    """``--help`` explains each command and ends well."""
+    ending = run(command, "--help")
+    assert ending.code == 0
+    assert ending.out.startswith("Usage: rackcast " + command) or f" {command} " in ending.out.splitlines()[0]
+
+
+def test_help_loads_no_heavy_library() -> None:
+    """``rackcast --help`` answers without loading what only commands need."""
+    code = "import sys; from rackcast.main import main\ntry: main(['--help'])\nexcept SystemExit: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert loaded.isdisjoint({"networkx", "httpx", "cattrs", "rich", "yaml", "dns", "uvicorn", "planner", "simrack"})
+
+
+def test_names_cannot_steer_the_terminal(run: Run, one_group: Path, tmp_path: Path) -> None:
+    """Control characters and markup in a tenant's group name are shown, not obeyed."""
+    snapshot, blueprint = tmp_path / "s.yaml", tmp_path / "b.json"
+    snapshot.write_text(one_group.read_text().replace("name: market-data", 'name: "\\e[31m[bold]\\u202Ered"'))
+    assert run("plan", snapshot, "-o", blueprint).code == 0
+    for words in ((), ("--group", "233.252.0.1")):
+        out = run("show", blueprint, *words).out
+        assert "\x1b[31m" not in out
+        assert "\u202e" not in out
+        assert "\\x1b[31m[bold]\\u202ered" in out
