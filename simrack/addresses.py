@@ -16,12 +16,6 @@ def _networks(*rows: tuple[str, str]) -> Networks:
     return tuple((ip_network(network), reason) for network, reason in rows)
 
 
-UNDERLAY_SUBNET = IPv6Network("ff04::/64")
-"""Underlay groups, to dpd, mgd and ddmd."""
-
-UNDERLAY_SCOPE = IPv6Network("ff04::/16")
-"""Underlay groups, to the packet engine of a sled."""
-
 _GROUPS = _networks(
     ("224.0.0.0/24", "in the link-local control block 224.0.0.0/24"),
     ("232.0.0.0/24", "in the reserved source-specific block 232.0.0.0/24"),
@@ -71,8 +65,21 @@ def is_source_specific(group: Address) -> bool:
 
 
 def is_underlay(address: Address) -> bool:
-    """Return whether dpd takes *address* for an underlay group."""
-    return address.family == 6 and address.ip in UNDERLAY_SUBNET
+    """Return whether *address* is an underlay group to dpd and mgd: in ff04::/64."""
+    family, number = address.key
+    return family == 6 and number >> 64 == 0xFF04 << 48
+
+
+def is_admin_local(address: Address) -> bool:
+    """Return whether *address* is an underlay group to the packet engine of a sled: in ff04::/16."""
+    family, number = address.key
+    return family == 6 and number >> 112 == 0xFF04
+
+
+def is_multicast(address: Address) -> bool:
+    """Return whether *address* is a group's: in 224.0.0.0/4 or ff00::/8."""
+    family, number = address.key
+    return number >> 120 == 0xFF if family == 6 else number >> 28 == 0xE
 
 
 @lru_cache(maxsize=1 << 14)
@@ -83,7 +90,7 @@ def group_refusal(group: Address) -> str | None:
         dpd's end-to-end branch, mcast/validate.rs: scopes 4, 5, 8 and e; group ids of source-specific IPv6
         groups from ff3x::8000:0 on.
     """
-    if not group.ip.is_multicast:
+    if not is_multicast(group):
         return f"{group} is not a multicast address"
     reason = _within(group, _GROUPS)
     if reason is not None:

@@ -14,6 +14,7 @@ from blueprints.documents import snapshot_from
 from blueprints.errors import InputRejectedError
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
+from simrack.addresses import is_multicast
 from simrack.nameserver import DNS_FAULTS
 from simrack.packets import Ear, Packet, enter_switch, leave_instance
 from simrack.state import state_of
@@ -64,7 +65,7 @@ class Control:
     def _send_packet(self, request: Request) -> Answer:
         body = request.json()
         group, source = (parsed(need(body, name, str), ip, name) for name in ("group", "source"))
-        if not group.ip.is_multicast or source.ip.is_multicast:
+        if not is_multicast(group) or is_multicast(source):
             raise bad_request("a packet goes from a unicast source to a multicast group")
         if group.family != source.family:
             raise bad_request(f"group {group} and source {source} are of different families")

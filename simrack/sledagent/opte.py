@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 
 from blueprints.addresses import Address
 from blueprints.blueprint import FilterMode, Replication
-from simrack.addresses import UNDERLAY_SCOPE
+from simrack.addresses import is_admin_local, is_multicast
 from simrack.web.answers import refused
 
 
@@ -63,10 +63,6 @@ def _never() -> bool:
     return False
 
 
-def _is_underlay(address: Address) -> bool:
-    return address.family == 6 and address.ip in UNDERLAY_SCOPE
-
-
 @define
 class Opte:
     """Packet engine of one sled."""
@@ -84,7 +80,7 @@ class Opte:
         Raises:
             HttpError: 500, no multicast group or no underlay group.
         """
-        if not group.ip.is_multicast or not _is_underlay(underlay):
+        if not is_multicast(group) or not is_admin_local(underlay):
             raise refused(500)
         self.m2p[group] = underlay
 
@@ -104,7 +100,7 @@ class Opte:
         Raises:
             HttpError: 500, no underlay group, or a hop that is not one host's IPv6 address.
         """
-        if not _is_underlay(underlay) or any(not _is_unicast_v6(hop.next_hop) for hop in hops):
+        if not is_admin_local(underlay) or any(not _is_unicast_v6(hop.next_hop) for hop in hops):
             raise refused(500)
         self.forwarding.setdefault(underlay, {}).update({hop.next_hop: hop for hop in hops})
 
@@ -131,7 +127,7 @@ class Opte:
 
     def underlay_of(self, group: Address) -> Address | None:
         """Return where *group* is mapped to now, None where nowhere."""
-        return self.m2p.get(group) or (group if _is_underlay(group) else None)
+        return self.m2p.get(group) or (group if is_admin_local(group) else None)
 
     def drop_port(self, port: UUID) -> None:
         """Remove *port* with all that it heard."""
@@ -145,4 +141,4 @@ class Opte:
 
 
 def _is_unicast_v6(address: Address) -> bool:
-    return address.family == 6 and not address.ip.is_multicast and not address.ip.is_unspecified
+    return address.family == 6 and address.key[1] != 0 and not is_multicast(address)

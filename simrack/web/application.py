@@ -4,12 +4,12 @@ This file does not know what daemons do.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import count
 
-from simrack.web.answers import Answer
 from simrack.web.calls import Call, CallLog
 from simrack.web.daemon import Daemon
-from simrack.web.exchange import SPOILS, TRANSPORT, Exchange, Receive, Scope, Send, read_body
+from simrack.web.exchange import SPOILS, TRANSPORT, Exchange, Receive, Scope, Send, read_body, send_answer
 from simrack.web.faults import Fault, Faults
 from simrack.web.requests import Request
 
@@ -33,21 +33,16 @@ class Application:
             return
         request = Request(scope["method"], scope["path"], scope["query_string"], body)
         request_id = f"00000000-0000-4000-8000-{next(self._numbers):012x}"
-
-        def perform() -> Answer:
-            return daemon.answer(request, scope["headers"], request_id)
-
-        exchange = Exchange(scope, receive, send, request_id, perform, daemon.restart)
-        if daemon.kind is None:
-            await exchange.answer(perform())
-            return
         fault = self._fault(daemon, request)
         if fault is not None:
+            perform = partial(daemon.answer, request, scope["headers"], request_id)
+            exchange = Exchange(scope, receive, send, request_id, perform, daemon.restart)
             await self._spoil(daemon, request, exchange, fault)
             return
-        answer = perform()
-        self._record(daemon, request, answer.status)
-        await exchange.answer(answer)
+        answer = daemon.answer(request, scope["headers"], request_id)
+        if daemon.kind is not None:
+            self._record(daemon, request, answer.status)
+        await send_answer(send, answer, request_id)
 
     def drop_held(self) -> None:
         """Close the connections that a fault holds open."""
@@ -55,7 +50,7 @@ class Application:
             exchange.scope[TRANSPORT].abort()
 
     def _fault(self, daemon: Daemon, request: Request) -> Fault | None:
-        if not self._faults.orders:
+        if not self._faults.orders or daemon.kind is None:
             return None
         return self._faults.take(daemon.target, request.method, request.path)
 

@@ -28,12 +28,21 @@ async def read_body(receive: Receive) -> bytes | None:
     if message["type"] == "http.disconnect":
         return None
     body: bytes = message["body"]
-    while message.get("more_body"):
+    if not message["more_body"]:
+        return body
+    parts = [body]
+    while message["more_body"]:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        body += message["body"]
-    return body
+        parts.append(message["body"])
+    return b"".join(parts)
+
+
+async def send_answer(send: Send, answer: Answer, request_id: str) -> None:
+    """Send *answer* whole."""
+    await send(_head(answer, request_id))
+    await send({"type": "http.response.body", "body": answer.body or b""})
 
 
 def _head(answer: Answer, request_id: str) -> Message:
@@ -55,11 +64,6 @@ class Exchange:
     """Lets the daemon act, once."""
 
     restart: Callable[[bool], None]
-
-    async def answer(self, answer: Answer) -> None:
-        """Send *answer* whole."""
-        await self.send(_head(answer, self.request_id))
-        await self.send({"type": "http.response.body", "body": answer.body or b""})
 
     async def drop(self) -> None:
         """Close the connection without a further octet."""
@@ -95,7 +99,8 @@ async def _timeout_after(exchange: Exchange, _: Fault) -> int | None:
 
 async def _status(exchange: Exchange, fault: Fault) -> int | None:
     error = HttpError(fault.status, phrase(fault.status), fault.error_code)
-    await exchange.answer(Answer(fault.status, error_body(error, exchange.request_id)))
+    body = error_body(error, exchange.request_id)
+    await send_answer(exchange.send, Answer(fault.status, body), exchange.request_id)
     return fault.status
 
 
@@ -103,7 +108,7 @@ async def _slow_body(exchange: Exchange, fault: Fault) -> int | None:
     answer = exchange.perform()
     if not answer.body:
         await asyncio.sleep(fault.interval)
-        await exchange.answer(answer)
+        await send_answer(exchange.send, answer, exchange.request_id)
         return answer.status
     await exchange.send(_head(answer, exchange.request_id))
     for octet in answer.body:

@@ -25,7 +25,10 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-@define(slots=True)
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+
+
+@define
 class Request:
     """What a client sent, after routing."""
 
@@ -44,7 +47,7 @@ class Request:
             HttpError: 400, the body is not JSON.
         """
         try:
-            return json.loads(self.body, parse_constant=_no_constant)
+            return _DECODER.decode(self.body.decode())
         except (ValueError, RecursionError) as error:
             raise bad_request(f"unable to parse JSON body: {error}") from None
 
@@ -86,6 +89,8 @@ def need(body: Any, name: str, kind: type[T], path: str = "") -> T:
     if not isinstance(body, dict):
         raise body_error(path, f"invalid type: expected an object, found {_type_of(body)}")
     value = body.get(name, MISSING)
+    if type(value) is kind:
+        return value
     if value is MISSING:
         raise body_error(path, f"missing field `{name}`")
     return of_kind(value, kind, f"{path}.{name}" if path else name)

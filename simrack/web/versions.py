@@ -6,6 +6,7 @@ This file does not know the daemons' routes; routes name a version from here.
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 
 from simrack.web.answers import bad_request
@@ -67,6 +68,7 @@ def show_version(version: Version) -> str:
     return ".".join(map(str, version))
 
 
+@lru_cache(maxsize=256)
 def asked_version(header: bytes | None, newest: Version) -> Version:
     """Return the version that a request asks for.
 
