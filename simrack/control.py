@@ -157,7 +157,7 @@ def _show_ear(ear: Ear, copies: int) -> dict[str, Any]:
 def _options(body: dict[str, Any], target: str) -> dict[str, Any]:
     """Return the optional fields of a fault; ``"times": null`` is every time, no ``times`` is once."""
     options: dict[str, Any] = {"times": maybe(body, "times", int) if "times" in body else 1}
-    for name, kind in (("method", str), ("path", str), ("status", int), ("error_code", str)):
+    for name, kind in (("method", str), ("path", str), ("status", int), ("error_code", str), ("nic", str)):
         value: Any = maybe(body, name, kind)
         if value is not None:
             options[name] = value

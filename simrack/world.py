@@ -3,7 +3,7 @@
 This file does not know HTTP, DNS or sockets of daemons.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -127,10 +127,6 @@ def _hosted(snapshot: Snapshot) -> dict[UUID, dict[UUID, LocalVmm]]:
     return hosted
 
 
-def _striking(faults: Faults, target: str, kind: str) -> Callable[[], bool]:
-    return partial(faults.strikes, target, kind)
-
-
 def world_of(snapshot: Snapshot, faults: Faults, join: Join = join_on_loopback) -> World:
     """Return the rack of *snapshot* with empty tables; NIC filters are held by *join*."""
     agents = {sled.id: _agent(sled, faults, join) for sled in snapshot.sleds}
@@ -147,13 +143,13 @@ def world_of(snapshot: Snapshot, faults: Faults, join: Join = join_on_loopback) 
 
 
 def _chip(slot: SwitchSlot, faults: Faults) -> Chip:
-    return Chip(refuses_port=_striking(faults, switch_target(slot, DaemonKind.DPD), "port_add"))
+    return Chip(refuses_port=partial(faults.strikes, switch_target(slot, DaemonKind.DPD), "port_add"))
 
 
 def _agent(sled: Sled, faults: Faults, join: Join) -> SledAgent:
     target = sled_target(sled.id)
-    agent = SledAgent(NicFilters(nics_of(sled), join, _striking(faults, target, "nic_join")))
-    agent.opte.refuses_clear = _striking(faults, target, "m2p_clear")
+    agent = SledAgent(NicFilters(nics_of(sled), join, partial(faults.strikes, target, "nic_join")))
+    agent.opte.refuses_clear = partial(faults.strikes, target, "m2p_clear")
     return agent
 
 

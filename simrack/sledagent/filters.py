@@ -56,7 +56,7 @@ def mac_of(underlay: Address) -> str:
     return "33:33:" + underlay.ip.packed[-4:].hex(":")
 
 
-def _never() -> bool:
+def _never(_: str) -> bool:
     return False
 
 
@@ -68,7 +68,7 @@ class NicFilters:
     """Sorted: the first is wired to switch0, the second to switch1."""
 
     join: Join = join_on_loopback
-    refuses_join: Callable[[], bool] = _never
+    refuses_join: Callable[[str], bool] = _never
     joined: dict[Address, dict[str, socket.socket | None]] = field(factory=dict)
 
     def open(self, underlay: Address) -> bool:
@@ -80,7 +80,7 @@ class NicFilters:
         made: dict[str, socket.socket | None] = {}
         with suppress(OSError):
             for nic in self.nics:
-                if self.refuses_join():
+                if self.refuses_join(nic):
                     raise OSError(f"{nic} refuses to join {underlay}")
                 made[nic] = self.join(underlay)
             self.joined[underlay] = made

@@ -5,7 +5,7 @@ daemon, where its machine asks `Faults.strikes`. This file does not know connect
 family) nor what daemons do.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -48,6 +48,9 @@ class Fault:
     error_code: str | None = None
     """For ``status``: what to put into the body."""
 
+    nic: str | None = None
+    """For ``nic_join``: which NIC; None: whichever comes first."""
+
     interval: float = 1.0
     """For ``slow_body``: seconds between two octets."""
 
@@ -71,11 +74,8 @@ class Fault:
             "status": self.status,
             "error_code": self.error_code,
             "interval": self.interval,
+            "nic": self.nic,
         }
-
-
-Strikes = Callable[[], bool]
-"""Asked by a machine just before it would succeed; True: fail now."""
 
 
 @define
@@ -100,10 +100,10 @@ class Faults:
                 return fault
         return None
 
-    def strikes(self, target: str, kind: str) -> bool:
-        """Return whether *kind* strikes within *target* now, and count it."""
+    def strikes(self, target: str, kind: str, nic: str | None = None) -> bool:
+        """Return whether *kind* strikes within *target* now, and count it; joins say for which *nic*."""
         for fault in self.orders:
-            if fault.kind == kind and fault.target == target:
+            if fault.kind == kind and fault.target == target and fault.nic in (None, nic):
                 self._spend(fault)
                 return True
         return False
