@@ -43,7 +43,7 @@ T = TypeVar("T")
 
 NUMBERS = (1, 2, 3)
 SLEDS = (0, 1, 2)
-HELD = 9
+HELD = 20
 """The group that some blueprints hold."""
 
 FOREIGN = 50

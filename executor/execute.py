@@ -1,0 +1,257 @@
+"""Carrying a blueprint out: read, compare, widen, read back, narrow, read back, report.
+
+This file does not know what is right for a rack; it decides nothing that the blueprint leaves open, because the
+blueprint leaves nothing open.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+
+from attrs import define, field, frozen
+
+from blueprints.blueprint import Blueprint
+from blueprints.endpoints import Endpoints, SubscriptionForm
+from blueprints.observation import Observation
+from executor.actions import FORMS, Effect
+from executor.calls import Call
+from executor.changes import Change, Difference
+from executor.differences import differences
+from executor.gates import Ledger, split_by_consent
+from executor.limits import Limits
+from executor.observe import Rack, merged
+from executor.order import Stage
+from executor.preflight import refusals
+from executor.progress import CallFinished, Observed, Progress, StageStarted, nobody
+from executor.rehearsal import Held, Work, open_calls, rehearse, work_for
+from executor.report import Outcome, Owed, Report, in_order, owed_by, owed_change, planned
+from executor.sending import CallOutcome, Sent, send
+from executor.targets import Target, targets_of
+
+
+async def execute(
+    blueprint: Blueprint,
+    endpoints: Endpoints,
+    *,
+    dry_run: bool = False,
+    allow_loss: bool = False,
+    progress: Progress | None = None,
+    limits: Limits | None = None,
+) -> Report:
+    """Carry *blueprint* out on the rack behind *endpoints*, as far as it goes, and return what became of it.
+
+    A daemon that is silent or refuses becomes a debt in the report, and everything that does not depend on it is
+    done. Run again at any time: what is in effect is not written again.
+
+    Args:
+        blueprint: what the rack shall hold.
+        endpoints: where its daemons listen.
+        dry_run: read and compare, and send nothing that writes.
+        allow_loss: send changes too that no order brings about without losing packets.
+        progress: who is told of stages and calls.
+        limits: how much at once, how long and how large.
+    """
+    refused = refusals(blueprint)
+    if refused:
+        return Report(outcome=Outcome.REFUSED, dry_run=dry_run, counts={}, refusals=refused)
+    targets = targets_of(blueprint)
+    async with Rack(endpoints=endpoints, limits=limits or Limits()) as rack:
+        seen = await rack.observe(targets)
+        run = _Run(
+            blueprint=blueprint,
+            rack=rack,
+            targets=targets,
+            subscriptions=endpoints.subscriptions,
+            allow_loss=allow_loss,
+            progress=progress or nobody,
+            begin=seen,
+            seen=seen,
+        )
+        difference = differences(blueprint, seen)
+        run.progress(Observed(targets=len(targets), silent=len(difference.unknown)))
+        return run.rehearsed(difference) if dry_run else await run.carried_out(difference)
+
+
+@frozen(kw_only=True)
+class _Failure:
+    """Why something is not in effect."""
+
+    change: Change
+    because: str
+    proven: bool = False
+    """Reading the wanted state back does not disprove it."""
+
+
+@define(kw_only=True, eq=False)
+class _Run:
+    """One run: what it knows so far."""
+
+    blueprint: Blueprint
+    rack: Rack
+    targets: Sequence[Target]
+    subscriptions: SubscriptionForm
+    allow_loss: bool
+    progress: Progress
+    begin: Observation
+    """What the rack held before anything was sent."""
+
+    seen: Observation
+    """What the rack holds as far as it was read last."""
+
+    ledger: Ledger = field(factory=Ledger)
+    sent: list[Sent] = field(factory=list)
+    failures: list[_Failure] = field(factory=list)
+    unread: set[Target] = field(factory=set)
+    """Targets that were written to since they were read."""
+
+    waited: bool = False
+    """Something needed consent."""
+
+    def rehearsed(self, difference: Difference) -> Report:
+        """Return the report of a dry run."""
+        rehearsal = rehearse(difference, self.targets, subscriptions=self.subscriptions, allow_loss=self.allow_loss)
+        owed = [owed_change(held.change, held.because) for held in rehearsal.held]
+        owed += [owed_change(change, _CONSENT, consent=True) for change in rehearsal.waiting]
+        owed += owed_by(difference)
+        differs = bool(difference.changes or difference.conflicts)
+        if rehearsal.waiting:
+            outcome = Outcome.CONSENT
+        elif differs:
+            outcome = Outcome.DIFFERENCES
+        else:
+            outcome = Outcome.PARTIAL if owed else Outcome.CONVERGED
+        return self._report(outcome, difference, owed, planned(rehearsal.calls), dry_run=True)
+
+    async def carried_out(self, difference: Difference) -> Report:
+        """Send what *difference* asks for, and return the report."""
+        widening = [change for change in self._sendable(difference) if not FORMS[change.kind].tier.narrows]
+        work = work_for(widening, self.targets)
+        for stage in work.stages.widening:
+            await self._stage(work, stage)
+        difference = await self._read_back(difference)
+        # What is still to be widened did not come into effect: nothing that rests on it may be narrowed.
+        self.ledger.trouble(change for change in difference.changes if not FORMS[change.kind].tier.narrows)
+        narrowing = [change for change in self._sendable(difference) if FORMS[change.kind].tier.narrows]
+        work = work_for(narrowing, self.targets)
+        for stage in work.stages.narrowing:
+            await self._stage(work, stage)
+        difference = await self._read_back(difference)
+        owed = self._owed(difference)
+        outcome = Outcome.CONSENT if self.waited else Outcome.PARTIAL if owed else Outcome.CONVERGED
+        return self._report(outcome, difference, owed, tuple(self.sent))
+
+    def _sendable(self, difference: Difference) -> tuple[Change, ...]:
+        self.ledger.take(difference)
+        sendable, waiting = split_by_consent(difference, allow_loss=self.allow_loss)
+        self.ledger.trouble(waiting)
+        self.waited = self.waited or bool(waiting)
+        return sendable
+
+    async def _stage(self, work: Work, stage: Stage) -> None:
+        """Send the calls of *stage*, each target on its own lane."""
+        lanes: list[tuple[Target, tuple[Call, ...]]] = []
+        for node in stage:
+            calls, held = open_calls(work.of(node), self.ledger, self.subscriptions)
+            self._hold(held)
+            lanes.append((node[1], calls))
+        total = sum(len(calls) for _, calls in lanes)
+        self.progress(StageStarted(tiers=tuple(sorted({tier.name.lower() for tier, _ in stage})), calls=total))
+        counter = _Counter(total=total, progress=self.progress)
+        for results in await asyncio.gather(*(self._lane(target, calls, counter) for target, calls in lanes)):
+            for sent in results:
+                self._note(sent)
+
+    async def _lane(self, target: Target, calls: Sequence[Call], counter: "_Counter") -> list[Sent]:
+        """Send *calls* to one target, as many at once as it takes, and return the results in their order."""
+        client = self.rack.client(target)
+        results: dict[int, Sequence[Sent]] = {}
+        waiting = iter(enumerate(calls))
+
+        async def work() -> None:
+            for place, call in waiting:
+                results[place] = await send(client, call, self.subscriptions)
+                counter.finished(results[place])
+
+        await asyncio.gather(*(work() for _ in range(self.rack.limits.lanes[target.daemon])))
+        return [sent for _, parts in sorted(results.items()) for sent in parts]
+
+    def _note(self, sent: Sent) -> None:
+        self.sent.append(sent)
+        if sent.call.form.effect is Effect.WRITE:
+            self.unread.add(sent.call.target)
+        if sent.done or sent.outcome is CallOutcome.SPLIT:
+            return
+        self.ledger.trouble(sent.call.changes)
+        proven = sent.outcome is CallOutcome.REFUSED and not sent.call.form.reading_proves
+        self.failures += [_Failure(change=c, because=sent.note, proven=proven) for c in sent.call.changes]
+
+    def _hold(self, held: Iterable[Held]) -> None:
+        self.failures += [_Failure(change=each.change, because=each.because) for each in held]
+
+    async def _read_back(self, difference: Difference) -> Difference:
+        """Return what differs now; only targets that were written to are read again."""
+        if not self.unread:
+            return difference
+        targets = sorted(self.unread, key=lambda target: target.sort_key)
+        self.unread.clear()
+        self.seen = merged(self.seen, await self.rack.observe(targets), targets)
+        return differences(self.blueprint, self.seen, earlier=self.begin)
+
+    def _owed(self, difference: Difference) -> list[Owed]:
+        """Return what is not in effect after all, each with the best reason that is known."""
+        reasons = {_key(failure.change): failure.because for failure in self.failures}
+        _, waiting = split_by_consent(difference, allow_loss=self.allow_loss)
+        consent = {_key(change) for change in waiting}
+        owed = owed_by(difference)
+        for change in difference.changes:
+            key = _key(change)
+            because = _CONSENT if key in consent else reasons.get(key, "it still differs after the run")
+            owed.append(owed_change(change, because, consent=key in consent))
+        for failure in self.failures:
+            if failure.proven or FORMS[failure.change.kind].effect is Effect.REASSERT:
+                owed.append(owed_change(failure.change, failure.because))
+        waits = [change for change in waiting if FORMS[change.kind].effect is Effect.REASSERT]
+        return owed + [owed_change(change, _CONSENT, consent=True) for change in waits]
+
+    def _report(
+        self,
+        outcome: Outcome,
+        difference: Difference,
+        owed: Iterable[Owed],
+        actions: tuple[Sent, ...],
+        *,
+        dry_run: bool = False,
+    ) -> Report:
+        return Report(
+            outcome=outcome,
+            dry_run=dry_run,
+            actions=actions,
+            owed=in_order(owed),
+            counts=dict(self.rack.calls),
+            foreign=difference.foreign,
+            held=difference.held,
+            conflicts=difference.conflicts,
+            members_elsewhere=len(difference.members_elsewhere),
+        )
+
+
+_CONSENT = "no order of calls avoids a loss: needs consent"
+
+
+def _key(change: Change) -> tuple[object, ...]:
+    return (change.kind, change.target, change.subject, change.row.sort_key)
+
+
+@define(kw_only=True)
+class _Counter:
+    """Calls of one stage that have an outcome."""
+
+    total: int
+    progress: Progress
+    done: int = 0
+    failed: int = 0
+
+    def finished(self, results: Sequence[Sent]) -> None:
+        """Count one call and tell."""
+        self.done += 1
+        self.failed += any(not sent.done for sent in results)
+        self.progress(CallFinished(done=self.done, total=self.total, failed=self.failed))

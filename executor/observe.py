@@ -1,0 +1,156 @@
+"""Observing: what every daemon of a rack says it holds, all of them asked at the same time.
+
+This file does not know what they should hold.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from attrs import define, evolve, field
+
+from blueprints.endpoints import Endpoints
+from blueprints.errors import DeviceError
+from blueprints.identifiers import SwitchSlot
+from blueprints.observation import Observation, Silence, SledObservation, SwitchObservation
+from executor import dpd, mgd, sled_agent
+from executor.http import Api, Client
+from executor.limits import Limits
+from executor.targets import Daemon, Target
+
+NO_ENDPOINT = "no address is known for it"
+
+
+def targets_in(endpoints: Endpoints) -> tuple[Target, ...]:
+    """Return every target that has an address."""
+    switches = [make(slot) for make in (Target.dpd, Target.mgd) for slot in endpoints.switches]
+    return tuple(sorted([*switches, *map(Target.sled, endpoints.sleds)], key=lambda target: target.sort_key))
+
+
+@define(kw_only=True, eq=False)
+class Rack:
+    """Clients for the daemons of a rack, for the length of one run."""
+
+    endpoints: Endpoints
+    limits: Limits = field(factory=Limits)
+    calls: Counter[str] = field(factory=Counter)
+    """Requests sent, by what they were for: reads, writes, reasserts."""
+
+    _clients: dict[Target, Client] = field(factory=dict, init=False)
+    _in_flight: asyncio.Semaphore = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Make a client for each address."""
+        self._in_flight = asyncio.Semaphore(self.limits.in_flight)
+        versions = self.endpoints.api_versions
+        for slot, switch in self.endpoints.switches.items():
+            self._add(Target.dpd(slot), Api.DPD, switch.dpd, versions.dpd)
+            self._add(Target.mgd(slot), Api.MGD, switch.mgd, versions.mgd)
+        for sled, url in self.endpoints.sleds.items():
+            self._add(Target.sled(sled), Api.SLED_AGENT, url, versions.sled_agent)
+
+    def _add(self, target: Target, api: Api, url: str, version: str | None) -> None:
+        self._clients[target] = Client(
+            name=str(target),
+            api=api,
+            base=url,
+            limits=self.limits,
+            in_flight=self._in_flight,
+            calls=self.calls,
+            version=version,
+        )
+
+    async def __aenter__(self) -> Self:
+        """Return itself: connections are made when they are needed."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection."""
+        await asyncio.gather(*(client.aclose() for client in self._clients.values()))
+
+    def client(self, target: Target) -> Client:
+        """Return the way to *target*, which must have an address."""
+        return self._clients[target]
+
+    async def observe(self, targets: Collection[Target]) -> Observation:
+        """Return what *targets* hold, and a silence for each that gave no answer to trust."""
+        known = [target for target in targets if target in self._clients]
+        answers = dict(zip(known, await asyncio.gather(*map(self._tables, known)), strict=True))
+        reasons = {target: answer for target, answer in answers.items() if isinstance(answer, str)}
+        reasons |= {target: NO_ENDPOINT for target in targets if target not in self._clients}
+        return Observation(
+            switches={slot: _switch(slot, answers) for slot in _slots(targets)},
+            sleds={UUID(t.place): _sled(answers.get(t)) for t in targets if t.daemon is Daemon.SLED_AGENT},
+            silent=[Silence(target=str(target), reason=reason) for target, reason in reasons.items()],
+        )
+
+    async def _tables(self, target: Target) -> tuple[tuple[object, ...], ...] | str:
+        """Return the tables of one target, or why there are none."""
+        client = self._clients[target]
+        try:
+            if target.daemon is Daemon.DPD:
+                return await dpd.read_groups(client)
+            if target.daemon is Daemon.MGD:
+                return (await mgd.read_routes(client),)
+            return (await sled_agent.read_mappings(client), await sled_agent.read_forwarding(client))
+        except DeviceError as error:
+            return str(error)
+
+
+_Answers = Mapping[Target, tuple[tuple[object, ...], ...] | str]
+
+
+def _slots(targets: Iterable[Target]) -> list[SwitchSlot]:
+    return sorted({SwitchSlot(target.place) for target in targets if target.daemon is not Daemon.SLED_AGENT})
+
+
+def _switch(slot: SwitchSlot, answers: _Answers) -> SwitchObservation:
+    groups, routes = answers.get(Target.dpd(slot)), answers.get(Target.mgd(slot))
+    underlays, externals = groups if isinstance(groups, tuple) else (None, None)
+    return SwitchObservation(
+        underlay_groups=underlays,
+        external_groups=externals,
+        mrib_routes=routes[0] if isinstance(routes, tuple) else None,
+    )
+
+
+def _sled(answer: tuple[tuple[object, ...], ...] | str | None) -> SledObservation:
+    m2p, forwarding = answer if isinstance(answer, tuple) else (None, None)
+    return SledObservation(m2p=m2p, forwarding=forwarding)
+
+
+def merged(before: Observation, after: Observation, targets: Collection[Target]) -> Observation:
+    """Return *before* with what *targets* said since; what they did not say is unknown now."""
+    names = {str(target) for target in targets}
+    switches = dict(before.switches)
+    for target in targets:
+        if target.daemon is Daemon.SLED_AGENT:
+            continue
+        slot = SwitchSlot(target.place)
+        if target.daemon is Daemon.MGD:
+            fresh = evolve(switches[slot], mrib_routes=after.switches[slot].mrib_routes)
+        else:
+            tables = after.switches[slot]
+            fresh = evolve(
+                switches[slot], underlay_groups=tables.underlay_groups, external_groups=tables.external_groups
+            )
+        switches[slot] = fresh
+    return Observation(
+        observed_at=before.observed_at,
+        switches=switches,
+        sleds={**before.sleds, **after.sleds},
+        silent=[*(silence for silence in before.silent if silence.target not in names), *after.silent],
+    )
+
+
+async def observe(
+    endpoints: Endpoints, targets: Collection[Target] | None = None, *, limits: Limits | None = None
+) -> Observation:
+    """Return what *targets* hold; without *targets*, everything that has an address."""
+    async with Rack(endpoints=endpoints, limits=limits or Limits()) as rack:
+        return await rack.observe(targets_in(endpoints) if targets is None else targets)

@@ -1,0 +1,165 @@
+"""What a run did, what is owed, and the exit code that says so.
+
+This file does not know how calls are sent, nor how a report is shown to people.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from attrs import frozen
+
+from blueprints.addresses import Address
+from executor.calls import Call
+from executor.changes import Change, Conflict, Difference, Foreign
+from executor.sending import CallOutcome, Sent
+
+Json = Any
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    CONVERGED = "converged"
+    DIFFERENCES = "differences"
+    PARTIAL = "partial"
+    CONSENT = "consent"
+    REFUSED = "refused"
+
+
+EXIT_CODES: Mapping[Outcome, int] = MappingProxyType(
+    {
+        Outcome.CONVERGED: 0,
+        Outcome.DIFFERENCES: 3,
+        Outcome.PARTIAL: 4,
+        Outcome.CONSENT: 5,
+        Outcome.REFUSED: 7,
+    }
+)
+
+
+@frozen(kw_only=True)
+class Owed:
+    """Something that is not in effect, and why."""
+
+    target: str
+    because: str
+    kind: str | None = None
+    """The change that is owed; None: everything, because the target could not be read."""
+
+    groups: tuple[Address, ...] = ()
+    consent: bool = False
+    """It waits for somebody to accept a loss."""
+
+    @property
+    def sort_key(self) -> tuple[Any, ...]:
+        """By target, group and kind."""
+        return (self.target, tuple(group.key for group in self.groups), self.kind or "", self.because)
+
+
+@frozen(kw_only=True)
+class Report:
+    """Everything there is to say about one run."""
+
+    outcome: Outcome
+    dry_run: bool = False
+    actions: tuple[Sent, ...] = ()
+    """Every call in the order of the schedule; in a dry run, every call that would be sent."""
+
+    owed: tuple[Owed, ...] = ()
+    counts: Mapping[str, int]
+    """Requests sent: reads, writes, reasserts."""
+
+    foreign: tuple[Foreign, ...] = ()
+    held: tuple[Foreign, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    members_elsewhere: int = 0
+    refusals: tuple[str, ...] = ()
+    """Why the blueprint was not carried out at all."""
+
+    @property
+    def exit_code(self) -> int:
+        """What the command returns."""
+        return EXIT_CODES[self.outcome]
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the document that `execute --json` prints."""
+        return {
+            "outcome": self.outcome.value,
+            "exit_code": self.exit_code,
+            "dry_run": self.dry_run,
+            "actions": [action_json(sent) for sent in self.actions],
+            "owed": [owed_json(owed) for owed in self.owed],
+            "counts": {name: self.counts.get(name, 0) for name in ("reads", "writes", "reasserts")},
+            "foreign": [{"target": str(each.target), "what": each.what} for each in self.foreign],
+            "held": [{"target": str(each.target), "what": each.what} for each in self.held],
+            "conflicts": [conflict_json(conflict) for conflict in self.conflicts],
+            "members_elsewhere": self.members_elsewhere,
+            "refusals": list(self.refusals),
+        }
+
+
+def _texts(groups: Iterable[Address]) -> list[str]:
+    return [group.text for group in groups]
+
+
+def call_json(call: Call) -> dict[str, Json]:
+    """Return one request as plain data."""
+    return {
+        "target": str(call.target),
+        "method": call.method,
+        "path": call.path,
+        "body": call.body,
+        "kind": call.kind.value,
+        "effect": call.form.effect.value,
+        "groups": _texts(call.groups),
+    }
+
+
+def action_json(sent: Sent) -> dict[str, Json]:
+    """Return one call and its outcome as plain data."""
+    return {**call_json(sent.call), "outcome": sent.outcome.value, "status": sent.status, "note": sent.note}
+
+
+def owed_json(owed: Owed) -> dict[str, Json]:
+    """Return one debt as plain data."""
+    return {
+        "target": owed.target,
+        "kind": owed.kind,
+        "groups": _texts(owed.groups),
+        "because": owed.because,
+        "consent": owed.consent,
+    }
+
+
+def conflict_json(conflict: Conflict) -> dict[str, Json]:
+    """Return one conflict as plain data."""
+    return {"target": str(conflict.target), "group": conflict.group.text, "because": conflict.because}
+
+
+def owed_change(change: Change, because: str, *, consent: bool = False) -> Owed:
+    """Return *change* as a debt."""
+    return Owed(
+        target=str(change.target), kind=change.kind.value, groups=change.groups, because=because, consent=consent
+    )
+
+
+def owed_by(difference: Difference) -> list[Owed]:
+    """Return what *difference* owes besides its changes: silent targets and blocked groups."""
+    silent = [Owed(target=silence.target, because=silence.reason) for silence in difference.unknown]
+    blocked = [
+        Owed(target=str(conflict.target), groups=(conflict.group,), because=conflict.because)
+        for conflict in difference.conflicts
+    ]
+    return [*silent, *blocked]
+
+
+def in_order(owed: Iterable[Owed]) -> tuple[Owed, ...]:
+    """Return each debt once, in order."""
+    return tuple(sorted(set(owed), key=lambda each: each.sort_key))
+
+
+def planned(calls: Iterable[Call]) -> tuple[Sent, ...]:
+    """Return *calls* as the actions of a dry run."""
+    return tuple(Sent(call=call, outcome=CallOutcome.PLANNED) for call in calls)
