@@ -48,7 +48,8 @@ def m2p(talk: Talk, method: str = "GET", body: Json = None, on: UUID = HERE) -> 
 
 
 def listed(talk: Talk) -> list[Json]:
-    return ok(talk.sled(HERE, "GET", M2P)).json()
+    rows: list[Json] = ok(talk.sled(HERE, "GET", M2P)).json()
+    return rows
 
 
 def state(talk: Talk, on: UUID = HERE) -> Json:
@@ -120,7 +121,8 @@ class TestForwarding:
         return talk.sled(HERE, "PUT", FORWARDING, {"underlay": U4, "next_hops": list(hops)}).status_code
 
     def listed(self, talk: Talk) -> list[Json]:
-        return ok(talk.sled(HERE, "GET", FORWARDING)).json()
+        rows: list[Json] = ok(talk.sled(HERE, "GET", FORWARDING)).json()
+        return rows
 
     def test_hops_add_up(self, talk: Talk) -> None:
         """A second PUT with another hop leaves the first one standing."""
