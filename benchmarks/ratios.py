@@ -1,8 +1,8 @@
 """What planning costs, as ratios: ``python -m benchmarks.ratios [ROUNDS]``.
 
 Every step is timed in turn within one round, beside the floor of the same round: decoding the snapshot's JSON with
-the standard library and encoding it again. The median of the rounds' ratios is printed, for two sizes, with the growth
-exponent in members between them (1 is linear). Seconds of one machine say little; ratios travel.
+the standard library and encoding it again. The median of the rounds' ratios is printed, for two sizes, with the
+growth exponent in members between them (1 is linear). Seconds of one machine say little; ratios travel.
 """
 
 import gc
