@@ -15,15 +15,20 @@ from simrack.web.versions import NEWEST, DaemonKind, Version
 
 
 @contextmanager
-def running(snapshot: Snapshot, *, newest: Mapping[DaemonKind, Version] = NEWEST) -> Iterator[SimulatedRack]:
-    """Serve the rack of *snapshot* while the context lasts.
+def running(
+    snapshot: Snapshot,
+    *,
+    control_port: int | None = None,
+    newest: Mapping[DaemonKind, Version] = NEWEST,
+) -> Iterator[SimulatedRack]:
+    """Serve the rack of *snapshot* while the context lasts; *newest* plays older daemons.
 
     Speak to it by HTTP and DNS: its objects belong to the other thread.
 
     Raises:
-        OSError: there is no IPv6 loopback.
+        OSError: the control port is taken, or there is no IPv6 loopback.
     """
-    rack = SimulatedRack(snapshot, newest=newest)
+    rack = SimulatedRack(snapshot, control_port=control_port, newest=newest)
     loop = asyncio.new_event_loop()
     started: Future[None] = Future()
     stopping = asyncio.Event()

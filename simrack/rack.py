@@ -3,6 +3,7 @@
 This file does not know what daemons answer.
 """
 
+import socket
 import sys
 from collections.abc import Mapping
 from uuid import UUID
@@ -61,6 +62,7 @@ class SimulatedRack:
         self.world = world_of(snapshot, self._faults, join_on_paper if self._on_paper else join_on_loopback)
         self._daemons = daemons_of(self.world, newest)
         self._control_port = control_port or 0
+        self._sockets: list[socket.socket] = []
         self._ports: dict[str, int] = {}
         self._application: Application | None = None
         self._listeners: Listeners | None = None
@@ -72,16 +74,16 @@ class SimulatedRack:
         Raises:
             OSError: the control port is taken, or there is no IPv6 loopback.
         """
-        sockets = {_CONTROL: listening_socket(self._control_port)}
-        sockets |= {target: listening_socket() for target in self._daemons}
-        self._ports = {target: port_of(sock) for target, sock in sockets.items()}
+        self._sockets = [listening_socket(self._control_port)]
+        self._sockets += [listening_socket() for _ in self._daemons]
+        self._ports = dict(zip((_CONTROL, *self._daemons), map(port_of, self._sockets), strict=True))
         zone = zone_of(self.world.snapshot.rack_id, self._switch_ports(), self._sled_ports())
         self._nameserver = NameServer(zone, lambda kind, name: self._faults.take(DNS, kind, name))
         await self._nameserver.start()
         fronts = {self._ports[target]: daemon for target, daemon in self._daemons.items()}
         fronts[self._ports[_CONTROL]] = control(self._control().routes())
         self._application = Application(fronts, self._faults, self._calls)
-        self._listeners = Listeners(self._application, list(sockets.values()))
+        self._listeners = Listeners(self._application, self._sockets)
         await self._listeners.start()
 
     async def stop(self) -> None:
@@ -90,6 +92,8 @@ class SimulatedRack:
             self._application.drop_held()
         if self._listeners is not None:
             await self._listeners.stop()
+        for sock in self._sockets:
+            sock.close()
         if self._nameserver is not None:
             await self._nameserver.stop()
         for agent in self.world.agents.values():

@@ -70,6 +70,14 @@ class Exchange:
         self.scope[TRANSPORT].abort()
         await self.wait_for_disconnect()
 
+    async def pause(self, seconds: float) -> bool:
+        """Wait for *seconds*; return whether the client is still there."""
+        try:
+            await asyncio.wait_for(self.wait_for_disconnect(), seconds)
+        except TimeoutError:
+            return True
+        return False
+
     async def wait_for_disconnect(self) -> None:
         """Wait until the connection is gone."""
         message = await self.receive()
@@ -107,15 +115,15 @@ async def _status(exchange: Exchange, fault: Fault) -> int | None:
 async def _slow_body(exchange: Exchange, fault: Fault) -> int | None:
     answer = exchange.perform()
     if not answer.body:
-        await asyncio.sleep(fault.interval)
+        if not await exchange.pause(fault.interval):
+            return None
         await send_answer(exchange.send, answer, exchange.request_id)
         return answer.status
     await exchange.send(_head(answer, exchange.request_id))
     for octet in answer.body:
         message = {"type": "http.response.body", "body": bytes((octet,)), "more_body": True}
         await exchange.send(message)
-        await asyncio.sleep(fault.interval)
-        if exchange.scope[TRANSPORT].is_closing():
+        if not await exchange.pause(fault.interval):
             return answer.status
     await exchange.send({"type": "http.response.body", "body": b""})
     return answer.status
