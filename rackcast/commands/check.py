@@ -16,7 +16,7 @@ from rackcast.terminal import console, findings_table, print_json, table
 @blueprint_argument
 @json_option
 @click.pass_context
-def check(ctx: click.Context, blueprint: str, as_json: bool) -> None:
+def check(ctx: click.Context, /, blueprint: str, as_json: bool) -> None:
     """Check BLUEPRINT against the structural rules, and show what its planner found.
 
     Ends with 7 if a rule is broken or a finding is an error.

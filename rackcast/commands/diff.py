@@ -2,6 +2,7 @@
 
 import click
 
+from blueprints.blueprint import Blueprint
 from blueprints.files import read_blueprint
 from rackcast.changes import changes_document, print_changes
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
@@ -12,20 +13,14 @@ from rackcast.terminal import console, print_json
 @click.command()
 @blueprint_argument
 @click.argument("other", metavar="[OTHER]", required=False)
-@click.option("--rack", is_flag=True, help="Compare with what the rack holds now.")
+@click.option("--rack", is_flag=True, help="Compare with what the rack holds now; nothing is written.")
 @rack_options
 @json_option
 @click.pass_context
 def diff(
-    ctx: click.Context,
-    blueprint: str,
-    other: str | None,
-    rack: bool,
-    endpoints: str | None,
-    dns: str | None,
-    as_json: bool,
+    ctx: click.Context, /, blueprint: str, other: str | None, rack: bool, as_json: bool, **way: str | None
 ) -> None:
-    """Show what OTHER changes after BLUEPRINT, or with --rack what the rack lacks of it.
+    """Show what OTHER changes after BLUEPRINT, or with --rack what would have to be written to the rack.
 
     Ends with 3 if anything differs.
     """
@@ -33,10 +28,27 @@ def diff(
         raise click.UsageError("give a second blueprint, or --rack")
     before = read_blueprint(blueprint)
     if other is not None:
-        after = read_blueprint(other)
-        document = changes_document(before, after)
-        if as_json:
-            print_json(document)
-        else:
-            print_changes(console(), before, after)
-        ctx.exit(Exit.DIFFERENCES if document["changes"] else Exit.DONE)
+        ctx.exit(_with_blueprint(before, read_blueprint(other), as_json=as_json))
+    ctx.exit(_with_rack(before, way, as_json=as_json))
+
+
+def _with_blueprint(before: Blueprint, after: Blueprint, *, as_json: bool) -> int:
+    document = changes_document(before, after)
+    if as_json:
+        print_json(document)
+    else:
+        print_changes(console(), before, after)
+    return Exit.DIFFERENCES if document["changes"] else Exit.DONE
+
+
+def _with_rack(blueprint: Blueprint, way: dict[str, str | None], *, as_json: bool) -> int:
+    from rackcast.commands.execute import run
+    from rackcast.connect import Way
+    from rackcast.reports import print_report, writes_only
+
+    report = writes_only(run(blueprint, Way(**way), dry_run=True, quiet=as_json))
+    if as_json:
+        print_json(report.as_json())
+    else:
+        print_report(console(), report)
+    return report.exit_code

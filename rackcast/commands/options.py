@@ -13,8 +13,15 @@ json_option = click.option(
 
 blueprint_argument = click.argument("blueprint", metavar="BLUEPRINT")
 
+_FORMS = click.Choice(["instance", "vmm"])
+
 
 def rack_options(command: Command) -> Command:
     """Add the two ways to find the rack's daemons."""
-    command = click.option("--dns", metavar="ADDRESS[:PORT]", help="Ask this internal DNS server.")(command)
-    return click.option("--endpoints", metavar="FILE", help="Read where the daemons listen from FILE.")(command)
+    for option in (
+        click.option("--subscriptions", type=_FORMS, help="With --dns: how sled-agents name a port. [default: vmm]"),
+        click.option("--dns", metavar="ADDRESS[:PORT]", help="Ask this internal DNS server where the daemons are."),
+        click.option("--endpoints", metavar="FILE", help="Read where the daemons listen from FILE."),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,31 @@
+"""`rackcast demo`: the whole way on a simulated rack."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from rackcast.exits import Exit
+from rackcast.story import Story
+from rackcast.terminal import console
+
+
+@click.command()
+@click.argument("folder", metavar="[FOLDER]", required=False, type=click.Path(exists=True, file_okay=False))
+@click.pass_context
+def demo(ctx: click.Context, /, folder: str | None) -> None:
+    """Play a rack of 32 sleds: plan, execute, packets, a change, execute again, packets again, nothing left to do.
+
+    FOLDER holds two snapshots, before.json.gz and after.json.gz; without it, the full rack that comes with rackcast.
+    Ends with 1 if any packet went wrong or the rack was not brought to its plan.
+    """
+    source = Path(folder) if folder else Path(os.fspath(files("rackcast").joinpath("full_rack")))  # type: ignore[call-overload]
+    if not (source / "before.json.gz").exists():
+        raise click.UsageError(f"{source} holds no before.json.gz; name a folder such as examples/full_rack")
+    with TemporaryDirectory(prefix="rackcast-demo-") as scratch:
+        good = Story(out=console(), before=source / "before.json.gz", after=source / "after.json.gz").tell(
+            Path(scratch)
+        )
+    ctx.exit(Exit.DONE if good else Exit.UNEXPECTED)

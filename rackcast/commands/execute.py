@@ -1,0 +1,70 @@
+"""`rackcast execute`: carry a blueprint out."""
+
+import asyncio
+
+import click
+
+from blueprints.blueprint import Blueprint
+from blueprints.checks import check
+from blueprints.errors import InputRejectedError, Mistake
+from blueprints.files import read_blueprint
+from executor.execute import execute as carry_out
+from executor.report import Report
+from rackcast.commands.options import blueprint_argument, json_option, rack_options
+from rackcast.connect import Way
+from rackcast.progress import shown_progress
+from rackcast.reports import print_calls, print_report
+from rackcast.terminal import console, print_json
+
+
+@click.command()
+@blueprint_argument
+@rack_options
+@click.option("--dry-run", is_flag=True, help="Print the exact calls, in order, and send none that writes.")
+@click.option("--allow-loss", is_flag=True, help="Send changes too that cost packets in any order.")
+@json_option
+@click.pass_context
+def execute(
+    ctx: click.Context, /, blueprint: str, dry_run: bool, allow_loss: bool, as_json: bool, **way: str | None
+) -> None:
+    """Carry BLUEPRINT out on the rack: compare, widen, read back, narrow, report.
+
+    A daemon that does not answer is owed its part and the rest goes on (exit 4). Run it again at any time: what is in
+    effect is not written again.
+    """
+    read = sound(read_blueprint(blueprint), blueprint)
+    report = run(read, Way(**way), dry_run=dry_run, allow_loss=allow_loss, quiet=as_json)
+    if as_json:
+        print_json(report.as_json())
+    else:
+        if dry_run:
+            print_calls(report)
+        print_report(console(error=dry_run), report)
+    ctx.exit(report.exit_code)
+
+
+def sound(blueprint: Blueprint, name: str) -> Blueprint:
+    """Return *blueprint* if it keeps every structural rule.
+
+    Raises:
+        InputRejectedError: it breaks some; all are told.
+    """
+    breaches = check(blueprint)
+    if breaches:
+        raise InputRejectedError(name, (Mistake(f"rule {b.rule}, {b.subject}", b.message) for b in breaches))
+    return blueprint
+
+
+def run(blueprint: Blueprint, way: Way, *, dry_run: bool, allow_loss: bool = False, quiet: bool = False) -> Report:
+    """Return what became of carrying *blueprint* out on the rack that *way* leads to.
+
+    Raises:
+        InputRejectedError: the endpoints file has mistakes.
+        DeviceError: DNS knows no daemon.
+    """
+    endpoints, unknown = way.find(blueprint.sleds)
+    if not quiet:
+        for silence in unknown:
+            click.echo(f"{silence.target}: {silence.reason}", err=True)
+    with shown_progress(quiet=quiet) as progress:
+        return asyncio.run(carry_out(blueprint, endpoints, dry_run=dry_run, allow_loss=allow_loss, progress=progress))
