@@ -1,0 +1,95 @@
+"""A simulated rack as the tests of the executor use it: plan, run, spoil, look behind."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import httpx
+from attrs import define
+
+from blueprints.blueprint import Blueprint
+from blueprints.documents import snapshot_document
+from blueprints.identifiers import SwitchSlot
+from blueprints.observation import Observation
+from blueprints.snapshot import Snapshot
+from executor import Report, execute, observe
+from executor.limits import Limits
+from planner import plan
+from simrack.rack import SimulatedRack
+
+Json = Any
+
+QUICK = Limits(request_seconds=0.4, connect_seconds=0.4, pauses_seconds=(0.01, 0.02))
+"""Limits that make a silent daemon cheap."""
+
+
+@define
+class Bench:
+    """One rack and the ways to it."""
+
+    rack: SimulatedRack
+    http: httpx.Client
+
+    def control(self, method: str, path: str, body: Json = None) -> Json:
+        """Ask the control interface."""
+        response = self.http.request(method, self.rack.control_url + path, json=body)
+        assert response.is_success, response.text
+        return response.json() if response.content else None
+
+    def reset(self, snapshot: Snapshot) -> None:
+        """Empty every table and forget faults and calls."""
+        self.control("DELETE", "/faults")
+        self.enter(snapshot)
+        state = self.control("GET", "/state")
+        targets = [f"{slot} {daemon}" for slot in state["switches"] for daemon in ("dpd", "mgd")]
+        for target in [*targets, *(f"sled {sled}" for sled in state["sleds"])]:
+            self.control("POST", "/restarts", {"target": target, "keep_state": False})
+        self.forget_calls()
+
+    def enter(self, snapshot: Snapshot) -> None:
+        """Let the world move on to *snapshot*."""
+        self.control("PUT", "/snapshot", snapshot_document(snapshot))
+
+    def fault(self, target: str, kind: str, **options: Json) -> None:
+        """Order a fault."""
+        self.control("POST", "/faults", {"target": target, "kind": kind, **options})
+
+    def calm(self) -> None:
+        """Withdraw all faults."""
+        self.control("DELETE", "/faults")
+
+    def forget_calls(self) -> None:
+        """Empty the record of calls."""
+        self.control("DELETE", "/calls")
+
+    def calls(self) -> list[Json]:
+        """Return the calls on record that are not reads."""
+        return [call for call in self.control("GET", "/calls") if call["method"] != "GET"]
+
+    def state(self) -> Json:
+        """Return the true state of the rack."""
+        return self.control("GET", "/state")
+
+    def run(self, blueprint: Blueprint, **options: Any) -> Report:
+        """Carry *blueprint* out."""
+        return asyncio.run(execute(blueprint, self.rack.endpoints, **{"limits": QUICK, **options}))
+
+    def observe(self) -> Observation:
+        """Read the rack."""
+        return asyncio.run(observe(self.rack.endpoints, limits=QUICK))
+
+    def heard(self, group: str, source: str, slot: SwitchSlot = SwitchSlot.SWITCH0) -> dict[UUID, int]:
+        """Return who hears a packet from outside, and how many copies."""
+        body = {"group": group, "source": source, "from": {"switch": slot.value}}
+        delivered = self.control("POST", "/packets", body)["delivered"]
+        return {UUID(row["instance_id"]): row["copies"] for row in delivered}
+
+
+def planned(snapshot: Snapshot, parent: Blueprint | None = None) -> Blueprint:
+    """Return the plan for *snapshot*."""
+    return plan(snapshot, parent)
+
+
+def summary(report: Report) -> list[tuple[str, str, str]]:
+    """Return what is owed, without the reasons."""
+    return [(owed.target, owed.kind or "everything", ", ".join(map(str, owed.groups))) for owed in report.owed]
