@@ -8,7 +8,6 @@ Promises   G1  no two planned groups have one address.
                are keyed by address and the teardown would take the new group's.
 """
 
-from collections import Counter
 from uuid import UUID
 
 from attrs import evolve
@@ -31,7 +30,7 @@ def admit_groups(draft: Draft) -> Draft:
     """Return *draft* with every live group either planned, held, or waiting for an older one to go."""
     rows = draft.snapshot.groups
     live = [row for row in rows if is_live(row)]
-    held = _contradictions(rows) | _refused(live)
+    held = _contradictions(rows) | _refused(live, rows)
     found: list[Finding] = []
     groups: dict[UUID, LiveGroup] = {}
     leaving = {row.multicast_ip for row in rows if row.state is GroupState.DELETING and row.underlay_group_id}
@@ -59,15 +58,16 @@ def _contradictions(rows: tuple[Group, ...]) -> dict[UUID, tuple[Address, str, s
     }
 
 
-def _refused(live: list[Group]) -> dict[UUID, tuple[Address, str, str]]:
-    """Return the live rows that cannot be planned: id to address, code and message."""
-    holders = Counter(row.multicast_ip for row in live)
+def _refused(live: list[Group], rows: tuple[Group, ...]) -> dict[UUID, tuple[Address, str, str]]:
+    """Return the *live* ones of *rows* that cannot be planned: id to address, code and message."""
+    holders: dict[Address, list[Group]] = {}
+    for row in rows:
+        if row.state in LIVE_STATES:
+            holders.setdefault(row.multicast_ip, []).append(row)
     refused = {}
     for row in live:
-        if holders[row.multicast_ip] > 1:
-            others = sorted(
-                str(other.id) for other in live if other.multicast_ip == row.multicast_ip and other != row
-            )
+        if len(holders[row.multicast_ip]) > 1:
+            others = sorted(str(other.id) for other in holders[row.multicast_ip] if other != row)
             message = f"{row.multicast_ip} is also the address of {', '.join(others)}"
             refused[row.id] = (row.multicast_ip, "group_address_shared", message)
         elif row.vni != FLEET_VNI:

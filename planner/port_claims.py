@@ -19,6 +19,9 @@ from planner.draft import Draft, RoutingSled
 LIVE_STATUSES = frozenset({"Exchange", "Active"})
 """What ddmd calls a peer that talks to it; the second is the older spelling."""
 
+REAR = "rear"
+"""The kind of ports that lead to cubbies."""
+
 SLED_KIND = 0
 """ddmd's number for a peer that is a sled and not a switch."""
 
@@ -44,9 +47,11 @@ def backplane_of(draft: Draft, slot: SwitchSlot) -> frozenset[PortId] | None:
 
 
 def _usable(peer: Peer) -> tuple[PortId, int] | None:
+    """Return port and link of a live sled's peer, or None: sleds sit behind rear ports."""
     if peer.status not in LIVE_STATUSES or peer.kind != SLED_KIND or peer.if_name is None:
         return None
-    return port_of_interface(peer.if_name)
+    port = port_of_interface(peer.if_name)
+    return port if port is not None and port[0].kind == REAR else None
 
 
 def _by_serial(sleds: Iterable[RoutingSled]) -> dict[str, UUID]:
@@ -100,7 +105,7 @@ def inventory_claims(draft: Draft) -> tuple[Claims, tuple[Finding, ...]]:
     for sled in draft.sleds.values():
         row = _processor_of(sled, rows)
         if row is not None and claimed[row.slot] == 1 and 0 <= row.slot <= 31:
-            port = PortId("rear", row.slot)
+            port = PortId(REAR, row.slot)
             claims[sled.id] = (Claim(port_id=port, link_id=0, learned_from=LearnedFrom.INVENTORY),)
     return claims, tuple(found)
 

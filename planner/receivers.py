@@ -159,12 +159,13 @@ def _judge(
     draft: Draft, row: Member, live: LiveGroup, before: tuple[UnicastSource, ...] | None, found: list[Finding]
 ) -> Membership:
     sources = _granted(row, live, found)
-    if sources is None:
-        sources = before
-    if sources is None:
-        return Membership(row=row, verdict=Verdict.REFUSED, hears=(), sources=(), any_source=False)
     verdict, wanted = _placed(draft, row, found)
     hears = tuple(vmm for vmm in wanted if _in_service(draft, row, vmm, found))
+    if sources is None and hears:
+        sources = before  # only who hears keeps them: the next plan finds them in the subscription again
+    if sources is None:
+        refused = Verdict.REFUSED if wanted else verdict
+        return Membership(row=row, verdict=refused, hears=(), sources=(), any_source=False)
     if wanted and not hears:
         verdict = Verdict.WAITS
     located = all(vmm.sled_id in draft.known_sleds for vmm in wanted)

@@ -15,7 +15,7 @@ from uuid import UUID
 import networkx
 from attrs import evolve
 
-from blueprints.blueprint import MemberPort, SledPort
+from blueprints.blueprint import LearnedFrom, MemberPort, SledPort
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import PortId, SwitchSlot
 from planner.draft import Draft
@@ -153,7 +153,7 @@ def _take(chosen: dict[UUID, Claim], claims: Claims, draft: Draft, slot: SwitchS
         holder = taken.get(claim.port_id)
         if holder is None and not rivals:
             chosen[sled] = claim
-        else:
+        elif claim.learned_from is not LearnedFrom.PARENT:  # a memory that is overtaken is no quarrel
             rival = holder or rivals[0]
             message = f"{claim.learned_from} says {claim.port_id} on {slot}, which sled {rival} has or claims too"
             notes.append(finding("port_claimed_twice", f"sled {sled}", message))

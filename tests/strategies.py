@@ -127,7 +127,7 @@ _NICS = [("cxgbe0", "cxgbe1")] * 6 + [("cxgbe0",), None]
 def sled_rows(draw: Draw) -> tuple[Sled, ...]:
     """Draw one to six sleds, most of them in service, some with NICs that nobody knows."""
     picked = (pick(draw, _SERVICE, _NICS) for _ in range(draw(_below(6)) + 1))
-    return tuple(_sled(number, *service, nics) for number, (service, nics) in enumerate(picked))
+    return tuple(_sled(number, policy, state, nics) for number, ((policy, state), nics) in enumerate(picked))
 
 
 def cubbies_of(draw: Draw, rows: tuple[Sled, ...]) -> dict[UUID, int]:

@@ -5,7 +5,8 @@ What each hop does:
              to each next hop of the underlay group.
     switch   drops unless it holds the external entry and its filter lets the source in; copies to every member port
              but the one the packet came from. From outside it also needs a route, or nobody upstream would send.
-    sled     lets the packet in only where every NIC filters for the underlay group; copies to its subscribers that take the source.
+    sled     lets the packet in only where every NIC filters for the underlay group; copies to its subscribers that
+             take the source.
 
 Knows JSON and nothing of the planner.
 """

@@ -58,7 +58,8 @@ def wanted_group(snapshot: Snapshot, group: Group) -> bool:
     live = [row for row in snapshot.groups if row.state in ("creating", "active") and row.time_deleted is None]
     if group not in live or group.vni != 77 or not good_group(group.multicast_ip.ip):
         return False
-    if Counter(row.multicast_ip.text for row in live)[group.multicast_ip.text] > 1:
+    claims = [row for row in snapshot.groups if row.state in ("creating", "active")]
+    if Counter(row.multicast_ip.text for row in claims)[group.multicast_ip.text] > 1:
         return False
     going = [row.multicast_ip for row in snapshot.groups if row.state == "deleting" and row.underlay_group_id]
     return not (group.state == "creating" and group.multicast_ip in going)

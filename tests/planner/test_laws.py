@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from blueprints.blueprint import Blueprint, LearnedFrom
+from blueprints.checks import check
 from blueprints.documents import blueprint_from, expanded, file_form, snapshot_document, snapshot_from
 from blueprints.snapshot import Snapshot
 from blueprints.text import dumps, loads
@@ -277,7 +278,7 @@ def test_members_are_rear_ports_of_one_sled_each(lineage: tuple[Snapshot, Bluepr
 @MANY
 @given(lineages())
 def test_nothing_departs_that_is_wanted(lineage: tuple[Snapshot, Blueprint]) -> None:
-    """No sled is told to leave what it, or another sled for the same process, shall hear; and no leave is forgotten."""
+    """Nobody leaves what it shall hear, and nothing that the parent gave is forgotten while its process lives."""
     snapshot, parent = lineage
     child = plan(snapshot, parent)
     wanted = {(row.propolis_id, row.group_ip) for its in child.sleds.values() for row in its.subscriptions}
@@ -295,6 +296,15 @@ def test_nothing_departs_that_is_wanted(lineage: tuple[Snapshot, Blueprint]) -> 
             still = (sled, row.propolis_id) in alive and sled in child.sleds and row.group_ip not in held
             if still and (row.propolis_id, row.group_ip) not in wanted:
                 assert (sled, row.propolis_id, row.group_ip) in leaving
+
+
+@MANY
+@given(lineages())
+def test_every_plan_keeps_the_structural_rules(lineage: tuple[Snapshot, Blueprint]) -> None:
+    """Whoever checks a plan finds no breach."""
+    snapshot, parent = lineage
+    assert check(parent) == ()
+    assert check(plan(snapshot, parent)) == ()
 
 
 # --- what must not be lost ------------------------------------------------------------------------------------------
