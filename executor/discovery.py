@@ -116,19 +116,25 @@ async def _switches(names: Names, limits: Limits) -> tuple[dict[SwitchSlot, Swit
             zones.append(_SwitchZone(name=name, address=address, ports=ports))
     shared = {address for address, count in Counter(zone.address for zone in zones).items() if count > 1}
     answers = await asyncio.gather(*(_slot(zone, limits) for zone in zones))
+    _refuse_shared_slots(zones, answers)
     switches: dict[SwitchSlot, SwitchEndpoints] = {}
     for zone, answer in zip(zones, answers, strict=True):
         missing = [label for label in SERVICES if label not in zone.ports and label != "mgs"]
         if isinstance(answer, Silence):
             silent.append(answer)
-        elif answer in switches:
-            raise BadAnswerError(f"two switch zones claim {answer}; one of them is {zone.name}")
         elif missing and zone.address in shared:
             reason = f"no record of _{missing[0]}._tcp, and its address is not its own"
             silent.append(Silence(target=zone.name, reason=reason))
         else:
             switches[answer] = _endpoints(zone)
     return switches, silent
+
+
+def _refuse_shared_slots(zones: Iterable[_SwitchZone], answers: Iterable[SwitchSlot | Silence]) -> None:
+    claims: dict[SwitchSlot, str] = {}
+    for zone, answer in zip(zones, answers, strict=True):
+        if isinstance(answer, SwitchSlot) and claims.setdefault(answer, zone.name) != zone.name:
+            raise BadAnswerError(f"{claims[answer]} and {zone.name} both claim {answer}")
 
 
 def _endpoints(zone: _SwitchZone) -> SwitchEndpoints:

@@ -1,0 +1,87 @@
+"""Finding daemons through the simulated rack's own name server."""
+
+import asyncio
+from ipaddress import IPv6Address
+from uuid import UUID
+
+import pytest
+
+from blueprints.errors import BadAnswerError, InputRejectedError, SilentError
+from executor.discovery import Discovery, discover
+from executor.names import parse_server
+from tests.executor.bench import QUICK, Bench
+from tests.simrack.rows import SLEDS, SWITCH1
+
+
+def found(bench: Bench, *sleds: UUID) -> Discovery:
+    """Ask the rack's name server."""
+    return asyncio.run(discover(bench.rack.dns, sleds or SLEDS, limits=QUICK))
+
+
+def test_switch_zones_that_share_an_address_are_told_apart(bench: Bench) -> None:
+    """Every daemon is found at its own port, although all of them share one address."""
+    discovery = found(bench)
+    assert discovery.silent == ()
+    assert discovery.endpoints.switches == bench.rack.endpoints.switches
+    assert discovery.endpoints.sleds == bench.rack.endpoints.sleds
+
+
+def test_a_sled_without_a_record_is_a_silence(bench: Bench) -> None:
+    """The others are found, and the reason is said."""
+    stranger = UUID(int=1)
+    discovery = found(bench, SLEDS[0], stranger)
+    assert list(discovery.endpoints.sleds) == [SLEDS[0]]
+    assert [(s.target, s.reason.rpartition(" ")[2]) for s in discovery.silent] == [(f"sled {stranger}", "address")]
+
+
+def test_a_switch_that_does_not_say_its_slot_is_asked_through_its_gateway(bench: Bench) -> None:
+    """The management gateway knows the slot too."""
+    bench.fault("switch1 dpd", "status", status=503, method="GET", times=None)
+    assert SWITCH1 in found(bench).endpoints.switches
+
+
+def test_a_switch_whose_slot_nobody_says_is_left_out(bench: Bench) -> None:
+    """No slot is guessed from the one that is left."""
+    bench.fault("switch1 dpd", "refuse", times=None)
+    bench.fault("switch1 mgs", "refuse", times=None)
+    discovery = found(bench)
+    assert list(discovery.endpoints.switches) == ["switch0"]
+    assert len(discovery.silent) == 1
+
+
+@pytest.mark.parametrize("kind", ["refuse", "timeout_before", "status"])
+def test_a_name_server_that_says_nothing_is_an_error(
+    bench: Bench, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rack without daemons is never taken for one that needs nothing."""
+    monkeypatch.setattr("executor.names._LOOK_UP_SECONDS", 0.3)
+    bench.fault("dns", kind, times=None)
+    with pytest.raises(SilentError):
+        found(bench)
+
+
+def test_two_zones_that_claim_one_slot_are_an_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody decides which of them is right."""
+    dpd = bench.rack.endpoints.switches[SWITCH1].dpd
+    port = int(dpd.rpartition(":")[2])
+
+    async def services(_: object, name: str) -> dict[str, int]:
+        return {"one.host.": port, "two.host.": port} if name.startswith("_dendrite") else {}
+
+    async def address_of(_: object, name: str) -> object:
+        del name
+        return IPv6Address("::1")
+
+    monkeypatch.setattr("executor.names.Names.services", services)
+    monkeypatch.setattr("executor.names.Names.address_of", address_of)
+    with pytest.raises(BadAnswerError, match="both claim switch1"):
+        found(bench)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "host", "[::1", "[::1]x", "::1]:53", "127.0.0.1:0", "127.0.0.1:99999", "1.2.3.4:+5"]
+)
+def test_a_server_that_is_no_address_is_refused(text: str) -> None:
+    """Names, broken brackets and impossible ports are the reader's to mend."""
+    with pytest.raises(InputRejectedError):
+        parse_server(text)
