@@ -39,8 +39,9 @@ class _Connection(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
+        """Close without waiting for the peer to take what is still to be sent."""
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
 
     async def answer(self, request: bytes, limit: int) -> httpx.Response:
         """Return the whole answer to *request*; its body has at most *limit* bytes."""
