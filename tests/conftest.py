@@ -8,3 +8,6 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile("repeatable")
+
+pytest_plugins = ["rackcast.testing"]
+"""Whole blueprints are compared by the extension that users get too."""

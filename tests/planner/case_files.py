@@ -195,6 +195,7 @@ def read_expectations(path: Path) -> dict[str, Any]:
     expected = loads(path.read_text("utf-8"), str(path))
     assert isinstance(expected, dict), f"{path}: expects nothing"
     assert set(expected) <= SECTIONS, f"{path}: unknown sections {sorted(set(expected) - SECTIONS)}"
+    assert all(expected.values()), f"{path}: an empty section says nothing"
     return expected
 
 
