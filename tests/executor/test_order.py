@@ -1,0 +1,201 @@
+"""The schedule, and what a gate keeps from being sent."""
+
+from typing import Any
+
+import networkx
+import pytest
+
+from executor.actions import FORMS, Scope, Tier
+from executor.changes import Change, Difference, Kind
+from executor.differences import differences
+from executor.gates import Ledger, split_by_consent
+from executor.order import BARRIERS, DAEMONS, schedule
+from executor.rehearsal import rehearse
+from executor.targets import Daemon, Target, targets_of
+from tests.executor.builders import (
+    SILENT_SWITCH,
+    SWITCH0,
+    SWITCH1,
+    G,
+    blueprint,
+    empty_rack,
+    group_ip,
+    observation_of,
+    sled_id,
+    with_switch,
+)
+
+TARGETS = targets_of(blueprint(G(number=1)))
+EVERYTHING = {(tier, target) for tier, daemon in DAEMONS.items() for target in TARGETS if target.daemon is daemon}
+
+
+def stages(rebuilding: bool = False) -> list[list[str]]:
+    """Return the tiers of each stage when everything has work."""
+    work = {
+        node for node in EVERYTHING if rebuilding or node[0] not in (Tier.REBUILD_EXTERNAL, Tier.REBUILD_UNDERLAY)
+    }
+    plan = schedule(TARGETS, work)
+    return [sorted({tier.name for tier, _ in stage}) for stage in (*plan.widening, *plan.narrowing)]
+
+
+def test_the_tiers_come_in_the_order_that_was_searched() -> None:
+    """Switches widen one after the other, then sleds, then routes; narrowing goes the other way round."""
+    assert stages() == [
+        ["UNDERLAY"],
+        ["EXTERNAL"],
+        ["EXTERNAL"],
+        ["FORWARDING"],
+        ["MOVE_LEAVE"],
+        ["M2P"],
+        ["JOIN"],
+        ["ROUTES"],
+        ["WITHDRAW"],
+        ["LEAVE"],
+        ["FORWARDING_CLEAR"],
+        ["M2P_CLEAR"],
+        ["EXTERNAL_DELETE"],
+        ["NARROW"],
+    ]
+
+
+def test_a_rebuild_is_finished_on_one_switch_before_the_next_begins() -> None:
+    """The other switch keeps forwarding meanwhile."""
+    plan = schedule(TARGETS, EVERYTHING)
+    order = [target.place for stage in plan.widening for _, target in stage if target.daemon is Daemon.DPD]
+    assert order == sorted(order)
+
+
+def test_nothing_widens_after_the_read_back() -> None:
+    """The schedule is cut where widening ends."""
+    plan = schedule(TARGETS, EVERYTHING)
+    assert all(not tier.narrows for stage in plan.widening for tier, _ in stage)
+    assert all(tier.narrows for stage in plan.narrowing for tier, _ in stage)
+
+
+def test_barriers_never_contradict_each_other() -> None:
+    """Tiers and barriers have an order, and every tier has its place in it."""
+    graph: networkx.DiGraph[Tier] = networkx.DiGraph([(earlier, later) for earlier, later, _ in BARRIERS])
+    assert list(networkx.lexicographical_topological_sort(graph)) == list(Tier)
+
+
+def test_gates_look_back_only() -> None:
+    """A kind waits for kinds that are sent before it, never for itself or for later ones."""
+    for kind, form in FORMS.items():
+        for gate in form.gates:
+            earlier = {FORMS[other].tier for other in gate.kinds}
+            assert all(tier < form.tier for tier in earlier), kind
+            if gate.scope is Scope.TARGET:
+                assert {DAEMONS[tier] for tier in earlier} == {DAEMONS[form.tier]}, kind
+
+
+# --- gates ----------------------------------------------------------------------------------------------------------
+
+
+def change(kind: Kind, target: Target, number: int = 1, via: str = "") -> Change:
+    """Return a change of a group, without a row."""
+
+    class Row:
+        sort_key = ()
+
+    return Change(kind=kind, target=target, groups=[group_ip(number)], subject=group_ip(number), row=Row(), via=via)
+
+
+DPD0, DPD1, MGD0 = Target.dpd(SWITCH0), Target.dpd(SWITCH1), Target.mgd(SWITCH0)
+SLED0, SLED1 = Target.sled(sled_id(0)), Target.sled(sled_id(1))
+
+CLOSING = [
+    (Kind.EXTERNAL_CREATE, DPD0, Kind.UNDERLAY_CREATE, DPD0, True),
+    (Kind.EXTERNAL_CREATE, DPD0, Kind.UNDERLAY_CREATE, DPD1, False),
+    (Kind.JOIN, SLED0, Kind.M2P_SET, SLED0, True),
+    (Kind.JOIN, SLED0, Kind.M2P_ASSERT, SLED0, True),
+    (Kind.JOIN, SLED0, Kind.M2P_SET, SLED1, False),
+    (Kind.ROUTE_PUT, MGD0, Kind.EXTERNAL_CREATE, DPD0, True),
+    (Kind.ROUTE_PUT, MGD0, Kind.EXTERNAL_CREATE, DPD1, False),
+    (Kind.ROUTE_WITHDRAW, MGD0, Kind.ROUTE_PUT, MGD0, True),
+    (Kind.LEAVE, SLED0, Kind.M2P_SET, SLED0, True),
+    (Kind.M2P_CLEAR, SLED0, Kind.LEAVE, SLED0, True),
+    (Kind.M2P_CLEAR, SLED0, Kind.FORWARDING_CLEAR, SLED0, True),
+    (Kind.M2P_CLEAR, SLED0, Kind.LEAVE, SLED1, False),
+    (Kind.EXTERNAL_DELETE, DPD0, Kind.ROUTE_WITHDRAW, MGD0, True),
+    (Kind.MEMBERS_REMOVE, DPD0, Kind.MEMBERS_ADD, DPD0, True),
+    (Kind.MEMBERS_REMOVE, DPD0, Kind.MEMBERS_ADD, DPD1, False),
+    (Kind.UNDERLAY_DELETE, DPD0, Kind.EXTERNAL_DELETE, DPD0, True),
+    (Kind.UNDERLAY_DELETE, DPD0, Kind.EXTERNAL_DELETE, DPD1, False),
+]
+
+
+@pytest.mark.parametrize(("kind", "target", "failed", "there", "closed"), CLOSING, ids=str)
+def test_a_failure_closes_the_gates_that_name_it(
+    kind: Kind, target: Target, failed: Kind, there: Target, closed: bool
+) -> None:
+    """Only where it matters, and only for the same group."""
+    ledger = Ledger()
+    ledger.trouble([change(failed, there)])
+    assert (ledger.closed(change(kind, target)) is not None) is closed
+    assert ledger.closed(change(kind, target, number=2)) is None
+
+
+def test_a_hop_waits_for_its_switch() -> None:
+    """A sled is not sent to a switch that failed to take the group, is silent, or has somebody else's there."""
+    hop = change(Kind.HOP_CHANGE, SLED0, via="switch1")
+    troubled, unknown, blocked = Ledger(), Ledger(), Ledger()
+    troubled.trouble([change(Kind.EXTERNAL_CREATE, DPD1)])
+    unknown.unknown.add(str(DPD1))
+    blocked.blocked.add((group_ip(1), "switch1"))
+    assert Ledger().closed(hop) is None
+    assert all(ledger.closed(hop) for ledger in (troubled, unknown, blocked))
+
+
+def test_routes_that_nobody_could_read_keep_their_group_on_the_switch() -> None:
+    """While mgd is silent it may still announce the group: the external group stays, and the underlay group too."""
+    plan = blueprint(G(number=1))
+    before = with_switch(observation_of(blueprint(G(number=1), G(number=2))), SWITCH0, mrib_routes=None)
+    calls = rehearse(differences(plan, before), targets_of(plan)).calls
+    deletions = {str(call.target) for call in calls if call.kind in (Kind.EXTERNAL_DELETE, Kind.UNDERLAY_DELETE)}
+    assert deletions == {"switch1 dpd"}
+
+
+def test_a_hop_stays_while_the_new_switch_is_silent_and_is_set_where_there_is_none() -> None:
+    """Traffic that flows keeps flowing; a sled without any hop gets one."""
+    plan = blueprint(G(number=1, hop=SWITCH1))
+    seen = observation_of(blueprint(G(number=1, hop=SWITCH0)))
+    silent = with_switch(seen, SWITCH1, underlay_groups=None, external_groups=None)
+    kinds = {call.kind for call in rehearse(differences(plan, silent), targets_of(plan)).calls}
+    assert Kind.HOP_CHANGE not in kinds
+    bare = empty_rack(plan)
+    bare = with_switch(bare, SWITCH1, underlay_groups=None, external_groups=None)
+    assert Kind.FORWARDING_SET in {c.kind for c in rehearse(differences(plan, bare), targets_of(plan)).calls}
+    assert SILENT_SWITCH.mrib_routes is None
+
+
+def test_consent_for_one_place_does_not_stop_the_others() -> None:
+    """A stale mapping on one sled holds its group there and its removals everywhere, and nothing else."""
+    plan = blueprint(G(number=1, sleds=(0, 1)))
+    move = change(Kind.M2P_MOVE, SLED0)
+    elsewhere = change(Kind.M2P_SET, SLED1)
+    removal = change(Kind.MEMBERS_REMOVE, DPD0)
+    there = change(Kind.JOIN, SLED0)
+    other = change(Kind.MEMBERS_REMOVE, DPD0, number=2)
+    difference = _difference([move, elsewhere, removal, other], [there], settled=True)
+    sendable, waiting = split_by_consent(difference, allow_loss=False)
+    assert (set(map(id, sendable)), set(map(id, waiting))) == (
+        {id(elsewhere), id(other)},
+        {id(move), id(removal), id(there)},
+    )
+    unsettled = _difference([move, elsewhere, removal, other], [there], settled=False)
+    assert split_by_consent(unsettled, allow_loss=False)[0] == (other,)
+    assert split_by_consent(unsettled, allow_loss=True)[1] == ()
+    assert plan.groups
+
+
+def _difference(changes: list[Any], asserts: list[Any], *, settled: bool) -> Difference:
+    return Difference(
+        changes=tuple(changes),
+        asserts=tuple(asserts),
+        unknown=(),
+        conflicts=(),
+        foreign=(),
+        held=(),
+        members_elsewhere=(),
+        settled=frozenset([group_ip(1)] if settled else []),
+    )
