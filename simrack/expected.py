@@ -7,7 +7,7 @@ parent blueprint would keep is not known here.
 Rules:
     E1  A group is heard if it is creating or active, not deleted, and nothing about its rows is refused: address in
         the permitted ranges, network identifier 77, underlay row in ff04::/64, no second live group on its address
-        or underlay row, no older group on its address whose teardown is still owed.
+        or underlay row. A creating group waits for the teardown that an older group on its address is owed.
     E2  A live membership counts whatever its state, one per instance and group (the first by id).
     E3  An instance hears where its process is: starting, running and rebooting on the active VMM's sled, migrating
         there and on the target's; stopping only while the member says joined. VMMs that are creating, saga_unwound
@@ -77,12 +77,13 @@ def expected_receivers(
 
 def _the_group(snapshot: Snapshot, address: Address) -> Group | None:
     """Rule E1."""
-    same = [group for group in snapshot.groups if group.multicast_ip == address]
-    live = [group for group in same if group.state in _LIVE]
+    same = [row for row in snapshot.groups if row.multicast_ip == address]
+    live = [row for row in same if row.state in _LIVE]
     if len(live) != 1 or live[0].time_deleted is not None or live[0].vni != FLEET_VNI:
         return None
     group = live[0]
-    if any(other.underlay_group_id is not None for other in same if other is not group):
+    going = [row for row in same if row.state is GroupState.DELETING and row.underlay_group_id is not None]
+    if going and group.state is GroupState.CREATING:
         return None
     return group if _is_permitted(address) and _has_good_underlay(snapshot, group) else None
 

@@ -1,12 +1,12 @@
-"""NIC filters: a UDP socket per underlay group that holds the group joined on every underlay NIC.
+"""NIC filters: UDP sockets that hold underlay groups joined on every underlay NIC of a sled.
 
 Rules:
     N1  All NICs or none: a join that fails closes those made before it.
     N2  One set of sockets per underlay group, whichever groups map to it; closing it closes it for all of them.
     N3  A NIC lets frames in by Ethernet address, of which an underlay group gives only the last four octets.
 
-Loopback stands in for the NICs. Two NICs may stand on one interface, where one socket cannot join a group twice:
-then a further socket does. This file does not know mappings, nor when a filter is wanted.
+A real sled holds one socket per underlay group. Here loopback stands in for all NICs, and one socket cannot join a
+group twice on one interface, so each NIC has its own. This file does not know mappings, nor when a filter is wanted.
 """
 
 import socket
@@ -106,6 +106,8 @@ class NicFilters:
 
     def admits(self, nic: str, underlay: Address) -> bool:
         """Return whether *nic* lets frames of *underlay* in (rule N3)."""
+        if nic in self.joined.get(underlay, ()):
+            return True
         mac = mac_of(underlay)
         return any(nic in nics and mac_of(group) == mac for group, nics in self.joined.items())
 

@@ -105,6 +105,13 @@ async def _timeout_after(exchange: Exchange, _: Fault) -> int | None:
     return None
 
 
+async def _late_effect(exchange: Exchange, fault: Fault) -> int | None:
+    await exchange.wait_for_disconnect()
+    await asyncio.sleep(fault.interval)
+    exchange.perform()
+    return None
+
+
 async def _status(exchange: Exchange, fault: Fault) -> int | None:
     error = HttpError(fault.status, phrase(fault.status), fault.error_code)
     body = error_body(error, exchange.request_id)
@@ -159,6 +166,7 @@ SPOILS: Mapping[str, Spoil] = MappingProxyType(
         "refuse": _refuse,
         "timeout_before": _timeout_before,
         "timeout_after": _timeout_after,
+        "late_effect": _late_effect,
         "status": _status,
         "slow_body": _slow_body,
         "truncated_body": _truncated_body,

@@ -16,6 +16,7 @@ FAULT_KINDS: Mapping[str, tuple[bool, str]] = MappingProxyType(
         "refuse": (True, "the connection is closed without an answer and without the effect"),
         "timeout_before": (True, "no effect, and no answer until the client gives up"),
         "timeout_after": (True, "the effect takes place, and no answer comes"),
+        "late_effect": (True, "no answer; the effect takes place some time after the client gave up"),
         "status": (True, "the given status instead of the effect"),
         "slow_body": (True, "the effect takes place; the body comes one octet at a time"),
         "truncated_body": (True, "the effect takes place; the connection is closed halfway through the body"),
@@ -52,7 +53,7 @@ class Fault:
     """For ``nic_join``: which NIC; None: whichever comes first."""
 
     interval: float = 1.0
-    """For ``slow_body``: seconds between two octets."""
+    """In seconds: for ``slow_body`` between two octets, for ``late_effect`` from giving up to the effect."""
 
     def matches(self, target: str, method: str, path: str) -> bool:
         """Return whether the fault spoils this call."""

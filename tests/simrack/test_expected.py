@@ -118,7 +118,6 @@ def test_creating_and_active_groups_are_heard(state: GroupState, live: bool) -> 
         {"groups": (group(GROUP4, G4, time_deleted=NOON),)},
         {"groups": (group(GROUP4, G4, vni=78),)},
         {"groups": (group(GROUP4, G4), group(GROUP6, G4, underlay_group_id=None))},
-        {"groups": (group(GROUP4, G4), group(GROUP6, G4, state=GroupState.DELETING))},
         {"groups": (group(GROUP4, G4), group(GROUP6, G6, underlay_group_id=uid(4, 4)))},
         {"underlay_groups": (UnderlayRow(id=uid(4, 4), multicast_ip=Address.parse("ff05::1"), tag=TAG4),)},
         {"groups": ()},
@@ -127,14 +126,24 @@ def test_creating_and_active_groups_are_heard(state: GroupState, live: bool) -> 
     ],
 )
 def test_held_groups_are_heard_by_nobody(rows: dict[str, object]) -> None:
-    """Feature off, contradictory rows, another network, a shared address, a teardown owed, a bad underlay row."""
+    """Feature off, contradictory rows, another network, a shared address, a bad underlay row, rows missing."""
     assert hears(one(instance(LISTENER, 0), **rows)) == set()
 
 
-def test_an_older_group_that_never_reached_the_switches_holds_nothing_up() -> None:
-    """Without an underlay row there is nothing to tear down."""
-    older = group(GROUP6, G4, state=GroupState.DELETING, underlay_group_id=None)
-    assert hears(one(instance(LISTENER, 0), groups=(group(GROUP4, G4), older)))
+@pytest.mark.parametrize(
+    ("state", "linked", "heard"),
+    [
+        (GroupState.CREATING, True, False),
+        (GroupState.CREATING, False, True),
+        (GroupState.ACTIVE, True, True),
+    ],
+)
+def test_a_new_group_waits_for_the_teardown_of_an_older_one(state: GroupState, linked: bool, heard: bool) -> None:
+    """Unless the older one never had an underlay group, or the new one is active already."""
+    link = uid(4, 9) if linked else None
+    older = group(GROUP6, G4, state=GroupState.DELETING, underlay_group_id=link)
+    newer = group(GROUP4, G4, state=state)
+    assert bool(hears(one(instance(LISTENER, 0), groups=(newer, older)))) is heard
 
 
 def test_a_group_outside_the_ranges_is_heard_by_nobody() -> None:

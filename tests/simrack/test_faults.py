@@ -50,6 +50,20 @@ def test_a_timeout_may_come_before_or_after_the_effect(talk: Talk, kind: str, do
     assert create(talk).status_code == (409 if done else 201)
 
 
+def test_an_effect_may_come_late(talk: Talk) -> None:
+    """After the client gave up, and after a newer call of the same client."""
+    talk.fault(DPD, "late_effect", interval=0.1)
+    with pytest.raises(httpx.ReadTimeout):
+        impatient(talk)
+    assert create(talk).status_code == 201
+    ok(talk.dpd("DELETE", f"/multicast/groups/{U4}?tag={TAG4}"))
+    assert not exists(talk)
+    deadline = time.monotonic() + 3
+    while not exists(talk) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert exists(talk)
+
+
 def test_a_status_replaces_the_effect(talk: Talk) -> None:
     """Any error status with its standard phrase, and a code if one is given."""
     talk.fault(DPD, "status", status=507, error_code="full")
