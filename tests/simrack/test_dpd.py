@@ -221,8 +221,9 @@ class TestPages:
 
     @pytest.mark.parametrize("path", [GROUPS, f"/multicast/tags/{TAG4}"])
     def test_a_page_that_is_not_empty_names_a_next_one(self, talk: Talk, path: str) -> None:
-        """IPv4 comes first; the last page with groups is followed by an empty one."""
+        """IPv4 comes first; the last page with groups, full or not, is followed by an empty one."""
         assert self.pages(talk, path, 3) == [[G4, "ff04::1", "ff04::2"], ["ff04::3", "ff04::4", "ff04::5"], []]
+        assert self.pages(talk, path, 4) == [[G4, "ff04::1", "ff04::2", "ff04::3"], ["ff04::4", "ff04::5"], []]
 
     def test_pages_go_on_after_the_last_address_seen(self, talk: Talk) -> None:
         """Groups that come and go between pages are seen or missed by address, never twice."""

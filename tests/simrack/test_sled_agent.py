@@ -1,5 +1,7 @@
 """sled-agent over HTTP: mappings with their NIC filters, forwarding, and what VMMs are told to hear."""
 
+import os
+from ipaddress import IPv6Address
 from pathlib import Path
 from uuid import UUID
 
@@ -29,6 +31,9 @@ from tests.simrack.rows import (
     small_rack,
 )
 from tests.simrack.talk import Json, Talk
+
+OWN4, OWN6 = (str(IPv6Address(f"ff04::{number}") + (os.getpid() << 32)) for number in (4, 6))
+"""Underlay groups of this very process: the system counts the memberships of all that run beside it."""
 
 M2P, FORWARDING = "/networking/mcast-m2p", "/networking/mcast-fwd"
 HERE = SLEDS[0]
@@ -63,15 +68,9 @@ def heard_under(talk: Talk, on: UUID = HERE) -> dict[str, list[str]]:
 
 def memberships(underlay: str) -> int:
     """How many sockets of this system hold *underlay* joined on loopback."""
-    digits = "".join(f"{int(part or '0', 16):04x}" for part in _groups(underlay))
+    digits = IPv6Address(underlay).packed.hex()
     rows = [line.split() for line in MEMBERSHIPS.read_text().splitlines()]
     return sum(int(row[3]) for row in rows if row[1] == "lo" and row[2] == digits)
-
-
-def _groups(address: str) -> list[str]:
-    head, _, tail = address.partition("::")
-    left, right = head.split(":"), tail.split(":")
-    return [*left, *["0"] * (8 - len(left) - len(right)), *right]
 
 
 class TestMappings:
@@ -303,99 +302,99 @@ class TestNicFilters:
 
     def test_a_mapping_opens_its_sockets_and_clearing_closes_them(self, talk: Talk) -> None:
         """Both NICs of the sled join for real."""
-        m2p(talk, "PUT", mapping())
-        assert memberships(U4) == 2
+        m2p(talk, "PUT", mapping(underlay=OWN4))
+        assert memberships(OWN4) == 2
         assert state(talk)["nic_filters"] == [
-            {"nic": nic, "underlay": U4, "mac": "33:33:e9:fc:00:01"} for nic in ("cxgbe0", "cxgbe1")
+            {"nic": nic, "underlay": OWN4, "mac": "33:33:00:00:00:04"} for nic in ("cxgbe0", "cxgbe1")
         ]
-        m2p(talk, "PUT", mapping())
-        assert memberships(U4) == 2
-        m2p(talk, "DELETE", mapping())
-        assert memberships(U4) == 0
+        m2p(talk, "PUT", mapping(underlay=OWN4))
+        assert memberships(OWN4) == 2
+        m2p(talk, "DELETE", mapping(underlay=OWN4))
+        assert memberships(OWN4) == 0
         assert talk.state()["nic_filters"] == "sockets"
 
     def test_every_sled_has_its_own(self, talk: Talk) -> None:
         """Three sleds with two NICs hold six memberships."""
         for on in SLEDS:
-            m2p(talk, "PUT", mapping(), on)
-        assert memberships(U4) == 6
+            m2p(talk, "PUT", mapping(underlay=OWN4), on)
+        assert memberships(OWN4) == 6
 
     @pytest.mark.parametrize("nic", [None, "cxgbe0", "cxgbe1"])
     def test_all_nics_or_none(self, talk: Talk, nic: str | None) -> None:
         """Whichever NIC fails, nothing stays joined, the mapping is cleared and the answer is 500."""
         talk.fault(f"sled {HERE}", "nic_join", nic=nic)
-        assert m2p(talk, "PUT", mapping()) == 500
-        assert memberships(U4) == 0
-        assert mapping() not in listed(talk)
-        assert m2p(talk, "PUT", mapping()) == 204
-        assert memberships(U4) == 2
+        assert m2p(talk, "PUT", mapping(underlay=OWN4)) == 500
+        assert memberships(OWN4) == 0
+        assert mapping(underlay=OWN4) not in listed(talk)
+        assert m2p(talk, "PUT", mapping(underlay=OWN4)) == 204
+        assert memberships(OWN4) == 2
 
     def test_a_failed_address_change_loses_the_old_mapping(self, talk: Talk) -> None:
         """The roll-back clears the group, not the change."""
-        m2p(talk, "PUT", mapping())
+        m2p(talk, "PUT", mapping(underlay=OWN4))
         talk.fault(f"sled {HERE}", "nic_join")
-        assert m2p(talk, "PUT", mapping(underlay=U6)) == 500
+        assert m2p(talk, "PUT", mapping(underlay=OWN6)) == 500
         assert listed(talk) == []
-        assert (memberships(U4), memberships(U6)) == (2, 0)
+        assert (memberships(OWN4), memberships(OWN6)) == (2, 0)
 
     def test_where_even_the_roll_back_fails_a_mapping_is_listed_without_its_filter(self, talk: Talk) -> None:
         """Listed does not prove joined; putting it again joins."""
         talk.fault(f"sled {HERE}", "nic_join")
         talk.fault(f"sled {HERE}", "m2p_clear")
-        assert m2p(talk, "PUT", mapping()) == 500
-        assert (listed(talk), memberships(U4)) == ([mapping()], 0)
-        assert m2p(talk, "PUT", mapping()) == 204
-        assert memberships(U4) == 2
+        assert m2p(talk, "PUT", mapping(underlay=OWN4)) == 500
+        assert (listed(talk), memberships(OWN4)) == ([mapping(underlay=OWN4)], 0)
+        assert m2p(talk, "PUT", mapping(underlay=OWN4)) == 204
+        assert memberships(OWN4) == 2
 
     def test_groups_on_one_underlay_group_share_and_lose_it(self, talk: Talk) -> None:
         """Clearing one of two mappings closes the filter of both."""
-        m2p(talk, "PUT", mapping())
-        m2p(talk, "PUT", mapping(G6))
-        assert memberships(U4) == 2
-        m2p(talk, "DELETE", mapping(G6))
-        assert (listed(talk), memberships(U4)) == ([mapping()], 0)
+        m2p(talk, "PUT", mapping(underlay=OWN4))
+        m2p(talk, "PUT", mapping(G6, OWN4))
+        assert memberships(OWN4) == 2
+        m2p(talk, "DELETE", mapping(G6, OWN4))
+        assert (listed(talk), memberships(OWN4)) == ([mapping(underlay=OWN4)], 0)
 
     def test_a_sled_with_one_nic_joins_once(self, talk: Talk) -> None:
         """One NIC, one membership."""
         ok(talk.control("PUT", "/snapshot", snapshot_document(one_nic())))
-        m2p(talk, "PUT", mapping())
-        assert memberships(U4) == 1
+        m2p(talk, "PUT", mapping(underlay=OWN4))
+        assert memberships(OWN4) == 1
 
     def test_a_restart_opens_them_again(self, talk: Talk) -> None:
         """Mappings, forwarding and subscriptions are kernel state; sockets are made anew from the mappings."""
-        m2p(talk, "PUT", mapping())
-        talk.sled(HERE, "PUT", FORWARDING, {"underlay": U4, "next_hops": [hop(SWITCH0)]})
+        m2p(talk, "PUT", mapping(underlay=OWN4))
+        talk.sled(HERE, "PUT", FORWARDING, {"underlay": OWN4, "next_hops": [hop(SWITCH0)]})
         join(talk, 0, LISTENER, G4)
         before = state(talk)
         talk.restart(f"sled {HERE}", keep_state=True)
         assert state(talk) == before
-        assert memberships(U4) == 2
+        assert memberships(OWN4) == 2
 
     def test_a_mapping_whose_filter_cannot_be_opened_again_is_cleared(self, talk: Talk) -> None:
         """So that the next pass finds it missing, instead of a group that nobody hears."""
-        m2p(talk, "PUT", mapping())
-        m2p(talk, "PUT", mapping(G6, U6))
+        m2p(talk, "PUT", mapping(underlay=OWN4))
+        m2p(talk, "PUT", mapping(G6, OWN6))
         talk.fault(f"sled {HERE}", "nic_join")
         talk.restart(f"sled {HERE}", keep_state=True)
-        assert listed(talk) == [mapping(G6, U6)]
-        assert (memberships(U4), memberships(U6)) == (0, 2)
+        assert listed(talk) == [mapping(G6, OWN6)]
+        assert (memberships(OWN4), memberships(OWN6)) == (0, 2)
 
     def test_a_mapping_that_cannot_be_cleared_either_lingers_unjoined(self, talk: Talk) -> None:
         """The list then lies until the mapping is put again."""
-        m2p(talk, "PUT", mapping())
+        m2p(talk, "PUT", mapping(underlay=OWN4))
         talk.fault(f"sled {HERE}", "nic_join")
         talk.fault(f"sled {HERE}", "m2p_clear")
         talk.restart(f"sled {HERE}", keep_state=True)
-        assert (listed(talk), memberships(U4)) == ([mapping()], 0)
+        assert (listed(talk), memberships(OWN4)) == ([mapping(underlay=OWN4)], 0)
 
     def test_a_reboot_loses_everything(self, talk: Talk) -> None:
         """Kernel state does not outlive the sled."""
-        m2p(talk, "PUT", mapping())
+        m2p(talk, "PUT", mapping(underlay=OWN4))
         join(talk, 0, LISTENER, G4)
         talk.restart(f"sled {HERE}", keep_state=False)
         told = state(talk)
         assert [told[table] for table in ("m2p", "forwarding", "subscriptions", "nic_filters")] == [[]] * 4
-        assert memberships(U4) == 0
+        assert memberships(OWN4) == 0
 
 
 def one_nic() -> Snapshot:
