@@ -4,8 +4,21 @@ It decides nothing: every address, port, tag and next hop is the blueprint's. Al
 coroutine; `asyncio.run` belongs to the caller.
 """
 
+from executor.compare import Comparison, compare
+from executor.discovery import Discovery, discover
 from executor.execute import execute
+from executor.limits import Limits
 from executor.observe import observe
-from executor.report import Report
+from executor.report import Outcome, Report
 
-__all__ = ["Report", "execute", "observe"]
+__all__ = [
+    "Comparison",
+    "Discovery",
+    "Limits",
+    "Outcome",
+    "Report",
+    "compare",
+    "discover",
+    "execute",
+    "observe",
+]

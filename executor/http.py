@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -125,15 +126,10 @@ class Client:
     transport: httpx.AsyncBaseTransport = field()
     _silences: int = 0
     _step: int = 0
-    _base: httpx.URL = field(init=False)
 
     @transport.default
     def _plain(self) -> httpx.AsyncBaseTransport:
         return PlainTransport(answer_bytes=self.limits.answer_bytes)
-
-    def __attrs_post_init__(self) -> None:
-        """Parse the base address once."""
-        self._base = httpx.URL(self.base)
 
     async def call(self, method: str, path: str, body: Json = None, *, purpose: str = "reads") -> Answer:
         """Send one request, again where that is safe, and return the answer of whatever status.
@@ -238,12 +234,22 @@ class Client:
 
     def _request(self, method: str, path: str, body: Json, version: str) -> httpx.Request:
         content = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
-        headers = {"host": self._base.netloc.decode("ascii"), "api-version": version, "accept-encoding": "identity"}
+        url = _url(self.base, path)
+        headers = [
+            (b"host", url.netloc),
+            (b"api-version", version.encode("ascii")),
+            (b"accept-encoding", b"identity"),
+            (b"content-length", b"%d" % len(content)),
+        ]
         if body is not None:
-            headers["content-type"] = "application/json"
-        headers["content-length"] = str(len(content))
-        url = self._base.copy_with(raw_path=path.encode("ascii"))
+            headers.append((b"content-type", b"application/json"))
         return httpx.Request(method, url, headers=headers, content=content)
+
+
+@lru_cache(maxsize=4096)
+def _url(base: str, path: str) -> httpx.URL:
+    """Return a parsed address: most calls of a run go to few paths, and parsing costs more than sending."""
+    return httpx.URL(base).copy_with(raw_path=path.encode("ascii"))
 
 
 def _message(content: bytes) -> str:

@@ -19,7 +19,7 @@ from simrack.rack import SimulatedRack
 
 Json = Any
 
-QUICK = Limits(request_seconds=0.4, connect_seconds=0.4, pauses_seconds=(0.01, 0.02))
+QUICK = Limits(request_seconds=0.25, connect_seconds=0.25, pauses_seconds=(0.01, 0.02))
 """Limits that make a silent daemon cheap."""
 
 

@@ -19,7 +19,7 @@ from tests.executor.builders import group_ip, observation_of, underlay_ip
 from tests.executor.model import ModelRack
 from tests.executor.strategies import FOREIGN, HELD, blueprints, racks, tag
 
-MANY = settings(max_examples=60)
+MANY = settings(max_examples=40)
 
 
 def writes(calls: tuple[Call, ...]) -> list[Call]:

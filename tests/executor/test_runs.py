@@ -1,16 +1,23 @@
 """Whole runs against a simulated rack that answers nothing but the truth."""
 
+import asyncio
 from typing import Any
 
+import httpx
 import pytest
 from attrs import evolve
 
 from blueprints.addresses import Address
+from blueprints.endpoints import SubscriptionForm
 from blueprints.snapshot import MemberPorts, Policy, Snapshot, UnderlayRow
+from executor import compare, execute
 from executor.actions import Effect
+from executor.observe import NO_ENDPOINT
 from executor.progress import CallFinished, Event, Observed, StageStarted
 from executor.report import Outcome, Report
-from tests.executor.bench import Bench, planned
+from simrack.background import running
+from simrack.web.versions import NEWEST, DaemonKind
+from tests.executor.bench import QUICK, Bench, planned
 from tests.simrack.rows import (
     G4,
     G6,
@@ -21,6 +28,7 @@ from tests.simrack.rows import (
     READER,
     S4,
     S6,
+    SLEDS,
     SWITCH0,
     SWITCH1,
     TAG4,
@@ -236,3 +244,37 @@ def test_the_report_is_plain_data(bench: Bench) -> None:
     assert {"outcome", "actions", "owed", "counts"} <= set(document)
     assert set(document["counts"]) == {"reads", "writes", "reasserts"}
     assert all({"target", "method", "path", "body", "outcome"} <= set(action) for action in document["actions"])
+
+
+def test_a_comparison_sends_nothing_and_says_what_would_be_sent(bench: Bench) -> None:
+    """Before a run everything differs, after it nothing, and only reads are made."""
+    before = asyncio.run(compare(PLAN, bench.rack.endpoints, limits=QUICK))
+    assert (before.exit_code, bench.calls()) == (3, [])
+    assert all({"target", "method", "path", "subject"} <= set(each) for each in before.as_json()["changes"])
+    bench.run(PLAN)
+    assert asyncio.run(compare(PLAN, bench.rack.endpoints, limits=QUICK)).exit_code == 0
+    bench.fault("switch0 mgd", "refuse", times=None)
+    silent = asyncio.run(compare(PLAN, bench.rack.endpoints, limits=QUICK))
+    assert (silent.exit_code, [each["target"] for each in silent.as_json()["unknown"]]) == (4, ["switch0 mgd"])
+
+
+def test_older_daemons_are_spoken_to_in_their_version(control_http: httpx.Client) -> None:
+    """A rack of older daemons converges as well."""
+    with running(small_rack(), newest={**NEWEST, DaemonKind.DPD: (9, 0, 0)}) as rack:
+        assert Bench(rack, control_http).run(PLAN).exit_code == 0
+
+
+def test_sleds_that_know_ports_by_propolis_are_told_so(bench: Bench) -> None:
+    """The other form of the path has the same effect."""
+    endpoints = evolve(bench.rack.endpoints, subscriptions=SubscriptionForm.VMM)
+    report = asyncio.run(execute(PLAN, endpoints, limits=QUICK))
+    assert report.exit_code == 0
+    assert {call["path"].split("/")[1] for call in bench.calls() if "multicast-group" in call["path"]} == {"vmms"}
+    assert bench.heard(G4, S4) == {LISTENER: 1, PICKER: 1, MOVER: 1}
+
+
+def test_a_target_without_an_address_is_owed(bench: Bench) -> None:
+    """A sled that the blueprint names and the endpoints do not is reported, and no other is taken for it."""
+    sleds = {sled: url for sled, url in bench.rack.endpoints.sleds.items() if sled != SLEDS[2]}
+    report = asyncio.run(execute(PLAN, evolve(bench.rack.endpoints, sleds=sleds), limits=QUICK))
+    assert [(owed.target, owed.because) for owed in report.owed] == [(f"sled {SLEDS[2]}", NO_ENDPOINT)]

@@ -1,0 +1,68 @@
+"""Comparing a blueprint with a rack, without sending anything but reads.
+
+This file does not know how a difference is shown to people.
+"""
+
+from typing import Any
+
+from attrs import frozen
+
+from blueprints.blueprint import Blueprint
+from blueprints.endpoints import Endpoints, SubscriptionForm
+from blueprints.observation import Observation
+from executor.calls import call_for
+from executor.changes import Change, Difference
+from executor.differences import differences
+from executor.limits import Limits
+from executor.observe import observe
+from executor.report import EXIT_CODES, Outcome, call_json, conflict_json
+from executor.targets import targets_of
+
+
+@frozen(kw_only=True)
+class Comparison:
+    """What a rack holds, and what sets it apart from a blueprint."""
+
+    observation: Observation
+    difference: Difference
+    subscriptions: SubscriptionForm
+
+    @property
+    def outcome(self) -> Outcome:
+        """Differences weigh more than targets that did not answer."""
+        if self.difference.changes or self.difference.conflicts:
+            return Outcome.DIFFERENCES
+        return Outcome.PARTIAL if self.difference.unknown else Outcome.CONVERGED
+
+    @property
+    def exit_code(self) -> int:
+        """What the command returns."""
+        return EXIT_CODES[self.outcome]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the comparison as plain data; each change with the call that would bring it about."""
+        return {
+            "outcome": self.outcome.value,
+            "changes": [self._change(change) for change in self.difference.changes],
+            "unknown": [{"target": each.target, "reason": each.reason} for each in self.difference.unknown],
+            "conflicts": [conflict_json(conflict) for conflict in self.difference.conflicts],
+            "foreign": [{"target": str(each.target), "what": each.what} for each in self.difference.foreign],
+            "held": [{"target": str(each.target), "what": each.what} for each in self.difference.held],
+            "members_elsewhere": len(self.difference.members_elsewhere),
+        }
+
+    def _change(self, change: Change) -> dict[str, Any]:
+        return {**call_json(call_for([change], self.subscriptions)), "subject": change.subject.text}
+
+
+async def compare(blueprint: Blueprint, endpoints: Endpoints, *, limits: Limits | None = None) -> Comparison:
+    """Return what sets the rack behind *endpoints* apart from *blueprint*.
+
+    A daemon that does not answer is among the unknown; only what was read is compared.
+    """
+    observation = await observe(endpoints, targets_of(blueprint), limits=limits)
+    return Comparison(
+        observation=observation,
+        difference=differences(blueprint, observation),
+        subscriptions=endpoints.subscriptions,
+    )
