@@ -22,11 +22,30 @@ from simrack.dpd.model import External, ExternalGroup, Port, UnderlayGroup
 from simrack.dpd.rules import TAG_MISMATCH, check_external, check_group, check_tag, check_underlay
 from simrack.web.answers import bad_request, refused
 
-_FIRST_ID, _LAST_ID = 100, 65534
 
+@define
+class GroupIds:
+    """A stack of 100 to 65534: the id freed last is given out first, and 65534 is the first of all."""
 
-def _all_ids() -> list[int]:
-    return list(range(_FIRST_ID, _LAST_ID + 1))
+    freed: list[int] = field(factory=list)
+    lowest: int = 65_535
+    """Below it none was ever given out."""
+
+    @property
+    def left(self) -> int:
+        """How many can still be given out."""
+        return len(self.freed) + self.lowest - 100
+
+    def take(self) -> int:
+        """Return the next id; there has to be one."""
+        if self.freed:
+            return self.freed.pop()
+        self.lowest -= 1
+        return self.lowest
+
+    def free(self, *ids: int) -> None:
+        """Take *ids* back, the last on top."""
+        self.freed.extend(ids)
 
 
 @define
@@ -39,8 +58,7 @@ class Dpd:
     _referrers: dict[Address, Address] = field(factory=dict)
     """Underlay group to the external group that guards it (rule D5)."""
 
-    _free_ids: list[int] = field(factory=_all_ids)
-    """A stack: the id freed last is given out first."""
+    ids: GroupIds = field(factory=GroupIds)
 
     _generated_tags: int = 0
 
@@ -48,7 +66,7 @@ class Dpd:
         """Forget everything, chip included: nothing survives a restart of dpd."""
         fresh = Dpd(Chip(self.chip.links, self.chip.refuses_port))
         self.chip, self.underlay, self.external = fresh.chip, fresh.underlay, fresh.external
-        self._referrers, self._free_ids = fresh._referrers, fresh._free_ids
+        self._referrers, self.ids = fresh._referrers, fresh.ids
 
     def create_underlay(self, group: Address, members: tuple[Port, ...], tag: str | None) -> UnderlayGroup:
         """Create an underlay group.
@@ -60,13 +78,13 @@ class Dpd:
         check_underlay(group)
         self._refuse_existing(group)
         tag = self._tag(tag, group)
-        if len(self._free_ids) < 2:
+        if self.ids.left < 2:
             raise refused(503)
-        external_id, underlay_id = self._free_ids.pop(), self._free_ids.pop()
+        external_id, underlay_id = self.ids.take(), self.ids.take()
         try:
             self.chip.create_group(group, underlay_id, members)
         except Exception:
-            self._free_ids += [underlay_id, external_id]
+            self.ids.free(underlay_id, external_id)
             raise
         created = UnderlayGroup(group, tag, members, external_id, underlay_id)
         self.underlay[group] = created
@@ -183,7 +201,7 @@ class Dpd:
         if isinstance(known, UnderlayGroup):
             self.chip.drop_group(known.group_ip)
             del self.underlay[known.group_ip]
-            self._free_ids += [known.underlay_group_id, known.external_group_id]
+            self.ids.free(known.underlay_group_id, known.external_group_id)
             return
         self.chip.drop_entry(known.group_ip)
         del self.external[known.group_ip]

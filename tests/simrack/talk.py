@@ -21,6 +21,8 @@ class Talk:
 
     rack: SimulatedRack
     client: httpx.Client
+    moved_on: bool = False
+    """Whether snapshot, cables or unicast routes are others than at first."""
 
     def call(
         self, target: str, method: str, path: str, body: Json = None, *, version: str | None = None
@@ -39,6 +41,7 @@ class Talk:
         return self.call(f"sled {sled_id}", method, path, body)
 
     def control(self, method: str, path: str, body: Json = None) -> httpx.Response:
+        self.moved_on = self.moved_on or method == "PUT"
         return self.client.request(method, self.rack.control_url + path, json=body)
 
     def state(self) -> Json:

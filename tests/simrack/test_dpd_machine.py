@@ -1,5 +1,6 @@
 """Whatever is asked of dpd's machine, its tables stay in order."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -116,10 +117,10 @@ class Operations(RuleBasedStateMachine):
     def ids_are_given_out_once(self) -> None:
         held = [row.external_group_id for row in self.dpd.underlay.values()]
         held += [row.underlay_group_id for row in self.dpd.underlay.values()]
-        free = self.dpd._free_ids
+        ids = self.dpd.ids
         assert len(set(held)) == len(held)
-        assert len(free) + len(held) == 65_435
-        assert set(free[-10:]).isdisjoint(held)
+        assert ids.left + len(held) == 65_435
+        assert sorted(held + ids.freed) == list(range(ids.lowest, 65_535))
 
     @invariant()
     def rows_are_counted_right(self) -> None:
@@ -152,3 +153,15 @@ def test_canonical_sources_do_not_depend_on_order(sources: list[Address | None])
         assert canonical is None
     else:
         assert canonical == tuple(sorted({source for source in sources if source is not None}))
+
+
+def test_ids_run_out() -> None:
+    """Two are needed for an underlay group; without them it is 503, and a deletion gives them back."""
+    dpd = Dpd(Chip())
+    dpd.ids.lowest = 102
+    dpd.create_underlay(UNDERLAYS[0], (), "ours")
+    with pytest.raises(HttpError) as refusal:
+        dpd.create_underlay(UNDERLAYS[1], (), "ours")
+    assert (refusal.value.status, refusal.value.message) == (503, "Service Unavailable")
+    dpd.delete(UNDERLAYS[0], "ours")
+    assert dpd.create_underlay(UNDERLAYS[1], (), "ours").external_group_id == 101
