@@ -72,7 +72,8 @@ class Address:
             if rule.forbids(self.ip):
                 raise ValueError(f"{self.ip} is {rule.reason}")
         self._check()
-        object.__setattr__(self, "text", str(self.ip))
+        mapped = getattr(self.ip, "ipv4_mapped", None)  # which Python writes in two ways, by version
+        object.__setattr__(self, "text", str(self.ip) if mapped is None else f"::ffff:{mapped}")
         object.__setattr__(self, "key", (self.ip.version, int(self.ip)))
 
     def _check(self) -> None:

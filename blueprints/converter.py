@@ -85,7 +85,10 @@ def parse_time(text: str) -> datetime:
     """
     if not _TIME.fullmatch(text):
         raise ValueError(f"{text!r} is not a time such as 2026-08-01T12:00:00Z")
-    return datetime.fromisoformat(text).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} is before or after all years that can be kept") from None
 
 
 def format_time(time: datetime) -> str:

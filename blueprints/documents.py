@@ -40,7 +40,34 @@ def _body(document: Any, wanted: str, source: str) -> Plain:
 
 
 def _structured(document: Any, wanted: str, kind: type[T], source: str) -> T:
-    return structure(_body(document, wanted, source), kind, source)
+    body = _body(document, wanted, source)
+    try:
+        return structure(body, kind, source)
+    except InputRejectedError as error:
+        raise InputRejectedError(source, _in_order(body, error.mistakes)) from None
+
+
+def _in_order(body: Plain, mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """Return *mistakes* in the order of the file; what is missing comes first in the object that lacks it."""
+    places = {path.removeprefix("."): place for place, path in enumerate(_paths(body, ""))}
+    return sorted(mistakes, key=lambda mistake: places[_closest(mistake.path, places)])
+
+
+def _paths(value: Any, path: str) -> Iterable[str]:
+    yield path
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _paths(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _paths(item, f"{path}[{index}]")
+
+
+def _closest(path: str, places: Mapping[str, int]) -> str:
+    """Return *path*, or the object that should hold it."""
+    while path not in places:
+        path = path[: max(path.rfind("."), path.rfind("["), 0)]
+    return path
 
 
 # --- snapshot -------------------------------------------------------------------------------------------------------
@@ -71,9 +98,9 @@ def snapshot_from(document: Any, source: str) -> Snapshot:
     try:
         snapshot = structure(body, Snapshot, source)
     except InputRejectedError as error:
-        raise InputRejectedError(source, (*error.mistakes, *mistakes)) from None
+        raise InputRejectedError(source, _in_order(body, (*error.mistakes, *mistakes))) from None
     if mistakes:
-        raise InputRejectedError(source, mistakes)
+        raise InputRejectedError(source, _in_order(body, mistakes))
     return snapshot
 
 
@@ -158,7 +185,7 @@ def _structure_halves(body: Plain, content_kind: type[T], source: str) -> tuple[
         except InputRejectedError as error:
             mistakes += error.mistakes
     if mistakes:
-        raise InputRejectedError(source, mistakes)
+        raise InputRejectedError(source, _in_order(body, mistakes))
     return halves[0], halves[1]
 
 

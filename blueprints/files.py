@@ -49,6 +49,8 @@ def _unpacked(data: bytes, name: str) -> bytes:
             raise _rejected(name, f"unpacks to more than {MAX_BYTES} bytes")
         if not reader.eof:
             raise _rejected(name, "the packed file is cut off")
+        if reader.unused_data:
+            raise _rejected(name, "something follows the packed file")
     except zlib.error as error:
         raise _rejected(name, f"not a packed file ({error})") from None
     return text
@@ -76,7 +78,7 @@ def read_text(name: str) -> str:
     if len(data) > MAX_BYTES:
         raise _rejected(name, f"larger than {MAX_BYTES} bytes")
     try:
-        return data.decode("utf-8-sig" if name.endswith((".yaml", ".yaml.gz")) else "utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _rejected(name, f"not UTF-8 (byte {error.start})") from None
 

@@ -29,7 +29,7 @@ class SwitchSlot(StrEnum):
         return int(self[-1])
 
 
-_PORT = re.compile(r"(rear|qsfp|int)(0|[1-9][0-9]?)", re.IGNORECASE)
+_PORT = re.compile(r"(rear|qsfp|int)(0|[1-9][0-9]?)", re.IGNORECASE | re.ASCII)
 _PORT_LIMITS = {"int": 1, "qsfp": 32, "rear": 32}
 
 
@@ -125,9 +125,10 @@ class Tag:
         head, _, tail = self.text.partition(":")
         try:
             Address.parse(tail)
-            return UUID(head) if len(head) == 36 else None
+            group = UUID(head)
         except ValueError:
             return None
+        return group if head == str(group) else None
 
     def __str__(self) -> str:
         """Return the tag itself."""

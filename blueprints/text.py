@@ -9,6 +9,7 @@ This file does not know what the data mean, nor files.
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import yaml
@@ -18,15 +19,16 @@ from blueprints.errors import InputRejectedError, Mistake
 MAX_DEPTH = 64
 """How deep a document may nest; ours need 8."""
 
-_UNSAFE_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
-"""JSON may hold these raw, YAML may not (YAML 1.2 section 5.1), so they are written as escapes."""
-
+_ESCAPED = re.compile(
+    "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff"  # JSON may hold these raw, YAML may not (YAML 1.2, 5.1)
+    "\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f]"  # these hide, or turn the line around under a reviewer's eyes
+)
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "), allow_nan=False)
 
 
 def _one_line(value: Any) -> str:
-    return _UNSAFE_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", _ENCODER.encode(value))
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", _ENCODER.encode(value))
 
 
 def _is_table(value: Any, depth: int) -> bool:
@@ -83,14 +85,15 @@ def loads(text: str, source: str) -> Any:
     Raises:
         InputRejectedError: neither JSON nor the YAML we read; says where.
     """
-    if text.lstrip()[:1] in ("{", "["):
+    json_only = source.removesuffix(".gz").endswith(".json")
+    if json_only or text.lstrip()[:1] in ("{", "["):
         try:
             return _loads_json(text)
         except json.JSONDecodeError as error:
-            if source.removesuffix(".gz").endswith(".json"):
+            if json_only:
                 _reject(source, error.lineno, error.colno, error.msg)
         except RecursionError:
-            _reject(source, 1, 1, "nested too deep")
+            _reject(source, 1, 1, f"nested deeper than {MAX_DEPTH}")
         except ValueError as error:
             _reject(source, 1, 1, str(error))
     return _YamlReader(source).read(text)
@@ -100,8 +103,39 @@ def _reject(source: str, line: int, column: int, message: str) -> NoReturn:
     raise InputRejectedError(source, [Mistake(f"line {line}, column {column}", message)])
 
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape that is half a character; in pairs they are a whole one."""
+
+
 def _loads_json(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    """Return the data in *text*, with the limits that YAML has by itself.
+
+    Raises:
+        ValueError: not JSON, or JSON that we do not read.
+    """
+    data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    if _is_too_deep(data):
+        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+    if _SURROGATE.search(text):
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = ord(error.object[error.start])
+            raise ValueError(f"\\u{half:04x} is half a character") from None
+    return data
+
+
+def _is_too_deep(data: Any) -> bool:
+    level = _containers([data])
+    for _ in range(MAX_DEPTH):
+        level = [inner for value in level for inner in _containers(value)]
+    return bool(level)
+
+
+def _containers(value: dict[str, Any] | list[Any]) -> list[Any]:
+    """Return the objects and lists right inside *value*."""
+    items: Iterable[Any] = value.values() if isinstance(value, dict) else value
+    return [item for item in items if isinstance(item, dict | list)]
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
