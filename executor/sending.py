@@ -73,7 +73,7 @@ async def _send(client: Client, call: Call) -> Sent:
         if endpoint is Endpoint.CREATE:
             return await _settled(client, call)
         return Sent(call=call, outcome=CallOutcome.OWED, note=str(error))
-    found = meaning(endpoint, answer.status)
+    found = meaning(endpoint, answer.status, answer.message)
     if found is Meaning.EXISTS:
         return await _settled(client, call)
     if found is Meaning.REFUSED and endpoint in (Endpoint.CREATE, Endpoint.UPDATE, Endpoint.DELETE):

@@ -110,6 +110,12 @@ ENDPOINTS: Mapping[Kind, Endpoint] = MappingProxyType(
 """Which kind of endpoint each kind of change is sent to."""
 
 
-def meaning(endpoint: Endpoint, status: int) -> Meaning:
-    """Return what *status* means at *endpoint*."""
-    return MEANINGS.get((endpoint, status), Meaning.PROTOCOL)
+NO_SUCH_PORT = "NO_SUCH_INSTANCE"
+"""The error code with which a sled-agent says that a port is gone; without it, a 404 may mean that the path is."""
+
+
+def meaning(endpoint: Endpoint, status: int, message: str = "") -> Meaning:
+    """Return what *status* means at *endpoint*; *message* is what the daemon says beside it."""
+    found = MEANINGS.get((endpoint, status), Meaning.PROTOCOL)
+    unproven = endpoint is Endpoint.LEAVE and status in (404, 410) and NO_SUCH_PORT not in message
+    return Meaning.REFUSED if unproven else found

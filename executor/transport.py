@@ -3,8 +3,8 @@
 It has no redirects, proxies, cookies, TLS or compressed answers, because no daemon of a rack uses them; whoever
 needs one hands another httpx transport to `executor.http`.
 
-Measured: 10,000 PUTs of 60 bytes to 36 loopback servers, 16 in flight, two shared cores, server included:
-this 5,400 to 9,400/s; httpx-aiohttp 1,500; httpx in 8 threads 800; httpx.AsyncClient per daemon 600.
+Measured, PUTs of 60 bytes to 36 loopback servers, 16 in flight, two shared cores: this 5,400 to 9,400/s,
+httpx-aiohttp 1,500, httpx in 8 threads 800, httpx.AsyncClient per daemon 600; a whole call costs 250 us of CPU.
 
 This file does not know daemons, statuses or retries.
 """

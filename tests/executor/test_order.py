@@ -4,6 +4,7 @@ from typing import Any
 
 import networkx
 import pytest
+from attrs import evolve
 
 from executor.actions import FORMS, Scope, Tier
 from executor.changes import Change, Difference, Kind
@@ -199,3 +200,33 @@ def _difference(changes: list[Any], asserts: list[Any], *, settled: bool) -> Dif
         members_elsewhere=(),
         settled=frozenset([group_ip(1)] if settled else []),
     )
+
+
+def test_an_entry_that_changes_switches_is_made_before_it_is_deleted() -> None:
+    """Where one switch alone carries a group from outside, the old entry waits for the new one to stand."""
+    plan = blueprint(G(number=1))
+    tables = plan.switches[SWITCH0]
+    elected = evolve(plan, switches={SWITCH0: evolve(tables, external_groups=()), SWITCH1: tables})
+    seen = with_switch(observation_of(plan), SWITCH1, external_groups=())
+    calls = rehearse(differences(elected, seen), targets_of(elected)).calls
+    assert [(c.kind, c.target.place) for c in calls if c.target.daemon is Daemon.DPD] == [
+        (Kind.EXTERNAL_CREATE, "switch1"),
+        (Kind.EXTERNAL_DELETE, "switch0"),
+    ]
+    silent = with_switch(seen, SWITCH1, underlay_groups=None, external_groups=None)
+    held = rehearse(differences(elected, silent), targets_of(elected))
+    assert [each.change.kind for each in held.held] == [Kind.EXTERNAL_DELETE]
+
+
+def test_what_was_ours_when_the_run_began_is_ours_to_the_end() -> None:
+    """Forwarding whose only witness was removed a moment ago is still cleared."""
+    plan = blueprint(G(number=1))
+    begin = observation_of(blueprint(G(number=1), G(number=2)))
+    later = evolve(
+        observation_of(plan),
+        sleds={**observation_of(plan).sleds, sled_id(0): evolve(begin.sleds[sled_id(0)], m2p=())},
+    )
+    forgotten = differences(plan, later)
+    remembered = differences(plan, later, earlier=begin)
+    assert Kind.FORWARDING_CLEAR not in {change.kind for change in forgotten.changes}
+    assert Kind.FORWARDING_CLEAR in {change.kind for change in remembered.changes}

@@ -128,3 +128,10 @@ def test_every_kind_has_an_endpoint_and_every_status_a_meaning() -> None:
     documented = (400, 404, 409, 410, 418, 429, 500, 501, 502, 503, 504, 507)
     assert all((endpoint, status) in MEANINGS for endpoint in Endpoint for status in documented)
     assert {meaning(endpoint, status) for endpoint in Endpoint for status in (302, 599, 202)} == {Meaning.PROTOCOL}
+
+
+def test_a_leave_is_done_only_if_the_port_is_said_to_be_gone() -> None:
+    """A path that a sled-agent does not know is no proof that nobody is left to leave."""
+    assert meaning(Endpoint.LEAVE, 404, "Not Found: NO_SUCH_INSTANCE") is Meaning.DONE
+    assert meaning(Endpoint.LEAVE, 410, "Gone: NO_SUCH_INSTANCE") is Meaning.DONE
+    assert meaning(Endpoint.LEAVE, 404, "Not Found") is Meaning.REFUSED
