@@ -23,7 +23,7 @@ from simrack.web.calls import CallLog
 from simrack.web.faults import FAULT_KINDS, Fault, Faults
 from simrack.web.requests import Request, ip, maybe, need, of_kind, parsed, uuid
 from simrack.web.router import Route
-from simrack.world import OtherRackError, World
+from simrack.world import World
 
 DNS = "dns"
 """How faults name the name server."""
@@ -114,7 +114,7 @@ class Control:
     def _enter(self, request: Request) -> Answer:
         try:
             self.enter(snapshot_from(request.json(), "snapshot"))
-        except (InputRejectedError, OtherRackError) as error:
+        except InputRejectedError as error:
             raise bad_request(str(error)) from None
         return NO_CONTENT
 

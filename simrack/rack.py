@@ -104,19 +104,19 @@ class SimulatedRack:
         """Where the daemons listen."""
         switches = {
             slot: SwitchEndpoints(
-                dpd=self._url(switch_target(slot, DaemonKind.DPD)),
-                mgd=self._url(switch_target(slot, DaemonKind.MGD)),
-                ddmd=self._url(switch_target(slot, DaemonKind.DDMD)),
+                dpd=self.url(switch_target(slot, DaemonKind.DPD)),
+                mgd=self.url(switch_target(slot, DaemonKind.MGD)),
+                ddmd=self.url(switch_target(slot, DaemonKind.DDMD)),
             )
             for slot in self.world.dpds
         }
-        sleds = {sled_id: self._url(sled_target(sled_id)) for sled_id in self.world.agents}
+        sleds = {sled_id: self.url(sled_target(sled_id)) for sled_id in self.world.agents}
         return Endpoints(switches=switches, sleds=sleds, subscriptions=SubscriptionForm.INSTANCE)
 
     @property
     def control_url(self) -> str:
         """Base address of the control interface."""
-        return self._url(_CONTROL)
+        return self.url(_CONTROL)
 
     @property
     def dns(self) -> str:
@@ -126,22 +126,19 @@ class SimulatedRack:
 
     def url(self, target: str) -> str:
         """Return where *target*, such as ``switch0 mgs``, listens."""
-        return self._url(target)
+        return url_of(self._ports[target])
 
     def enter(self, snapshot: Snapshot) -> None:
         """Let the world move on to *snapshot*; what is programmed stays.
 
         Raises:
-            OtherRackError: switches or sleds appear or disappear.
+            InputRejectedError: switches or sleds appear or disappear.
         """
         self.world.enter(snapshot)
         if not self._on_paper and not _files_suffice(snapshot):
             self._on_paper = True
             for agent in self.world.agents.values():
                 agent.filters.put_on_paper()
-
-    def _url(self, target: str) -> str:
-        return url_of(self._ports[target])
 
     def _switch_ports(self) -> dict[tuple[SwitchSlot, DaemonKind], int]:
         return {

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from attrs import define, field
 
+from blueprints.errors import InputRejectedError, Mistake
 from blueprints.identifiers import PortId, SwitchSlot
 from blueprints.snapshot import Instance, Sled, Snapshot, SpType, Vmm, VmmState
 from simrack.dpd.chip import Chip
@@ -27,10 +28,6 @@ _NOT_ON_A_SLED = frozenset({VmmState.CREATING, VmmState.SAGA_UNWOUND, VmmState.D
 
 REAR_PORTS = tuple(PortId("rear", number) for number in range(32))
 _FRONT_PORTS = tuple(PortId("qsfp", number) for number in range(32))
-
-
-class OtherRackError(Exception):
-    """A snapshot has other switches or sleds than the rack that runs."""
 
 
 @define
@@ -52,12 +49,15 @@ class World:
         """Let the world move on to *snapshot*; what is programmed stays.
 
         Raises:
-            OtherRackError: switches or sleds appear or disappear.
+            InputRejectedError: switches or sleds appear or disappear.
         """
+        mistakes = []
         if snapshot.switches.keys() != self.dpds.keys():
-            raise OtherRackError("switches appear or disappear")
+            mistakes.append(Mistake("switches", "a rack that runs neither gains nor loses switches"))
         if {sled.id for sled in snapshot.sleds} != self.agents.keys():
-            raise OtherRackError("sleds appear or disappear")
+            mistakes.append(Mistake("sleds", "a rack that runs neither gains nor loses sleds"))
+        if mistakes:
+            raise InputRejectedError("snapshot", mistakes)
         self.snapshot = snapshot
         self.moved.clear()
         self._settle()

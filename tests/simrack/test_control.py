@@ -110,18 +110,22 @@ class TestMovingOn:
         assert str(propolis(LISTENER)) not in talk.heard({"switch": "switch0"})
 
     @pytest.mark.parametrize(
-        "other",
+        ("other", "mistakes"),
         [
-            small_rack(sleds=(sled(0), sled(1))),
-            small_rack(switches={SWITCH0: switch(SWITCH0)}),
+            (small_rack(sleds=(sled(0), sled(1))), ["sleds"]),
+            (small_rack(switches={SWITCH0: switch(SWITCH0)}), ["switches"]),
+            (small_rack(switches={SWITCH0: switch(SWITCH0)}, sleds=()), ["switches", "sleds"]),
         ],
-        ids=["a sled less", "a switch less"],
+        ids=["a sled less", "a switch less", "both"],
     )
-    def test_switches_and_sleds_stay_the_same(self, talk: Talk, other: Snapshot) -> None:
-        """A rack of other hardware is refused, and nothing changes."""
+    def test_switches_and_sleds_stay_the_same(self, talk: Talk, other: Snapshot, mistakes: list[str]) -> None:
+        """A rack of other hardware is refused with all that is wrong, and nothing changes."""
         program(talk)
         before = talk.state()
-        assert enter(talk, other).status_code == 400
+        answer = enter(talk, other)
+        assert answer.status_code == 400
+        lines = answer.json()["message"].splitlines()[1:]
+        assert [line.split(":")[0].strip() for line in lines] == mistakes
         assert talk.state() == before
 
     def test_a_wrong_document_is_refused_with_its_mistakes(self, talk: Talk) -> None:
