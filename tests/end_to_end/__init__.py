@@ -1,0 +1,1 @@
+"""Snapshot to delivered packets, through everything there is."""

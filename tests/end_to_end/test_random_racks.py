@@ -1,0 +1,82 @@
+"""Random racks, planned, carried out and tried with packets; then changed, and all of it again.
+
+What should arrive is read from the rows by an oracle that knows no plan.
+"""
+
+import asyncio
+from collections.abc import Iterator
+
+import httpx
+from attrs import evolve
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from blueprints.blueprint import Blueprint
+from blueprints.checks import check
+from blueprints.documents import snapshot_document
+from blueprints.snapshot import ExternalEntry, Instance, MemberPorts, Snapshot
+from executor.execute import execute
+from executor.report import Outcome, Report
+from planner import plan
+from rackcast.packets import Outcome as Delivery
+from rackcast.packets import Probe, probes, send
+from simrack.background import running
+from simrack.rack import SimulatedRack
+from tests.strategies import snapshots, successors
+
+
+def _carried_out(blueprint: Blueprint, rack: SimulatedRack) -> Report:
+    assert check(blueprint) == ()
+    return asyncio.run(execute(blueprint, rack.endpoints))
+
+
+def _holds(blueprint: Blueprint, rack: SimulatedRack, control: httpx.Client, world: Snapshot) -> None:
+    """Assert that one run converges, that a second one writes nothing, and that packets go where they should."""
+    first, second = _carried_out(blueprint, rack), _carried_out(blueprint, rack)
+    assert (first.outcome, first.owed) == (Outcome.CONVERGED, ())
+    assert (second.outcome, second.counts.get("writes", 0)) == (Outcome.CONVERGED, 0)
+    delivery = send(control, world, _through_elected(blueprint, world))
+    if all(entry.complete for tables in blueprint.switches.values() for entry in tables.underlay_groups):
+        assert delivery.wrong == ()
+    else:
+        _nobody_hears_too_much(delivery)
+
+
+def _through_elected(blueprint: Blueprint, world: Snapshot) -> Iterator[Probe]:
+    """Yield packets; where one switch is elected for a group, the outside reaches it through that one alone."""
+    entries = {(slot.value, row.group_ip) for slot, its in blueprint.switches.items() for row in its.external_groups}
+    elected = blueprint.policy.external_entry is ExternalEntry.ELECTED
+    for probe in probes(world):
+        if not elected or "instance" in probe.origin or (probe.origin["switch"], probe.group) in entries:
+            yield probe
+
+
+def _within_one_sled(instance: Instance) -> bool:
+    """Whether it migrates to where it is, which no rack does: a sled-agent could not tell the two by instance."""
+    both = (instance.active_vmm, instance.target_vmm)
+    return all(both) and len({vmm.sled_id for vmm in both if vmm}) == 1
+
+
+def _nobody_hears_too_much(delivery: Delivery) -> None:
+    """Where a port is unknown somebody may hear nothing, but still nobody hears what is not his, or twice."""
+    for line in delivery.wrong:
+        assert "should not" not in line
+        assert "times" not in line
+
+
+@settings(max_examples=30, suppress_health_check=list(HealthCheck), phases=[Phase.generate])  # no shrinking: slow
+@given(data=st.data())
+def test_packets_reach_exactly_the_receivers_before_and_after_a_change(data: st.DataObject) -> None:
+    """Whatever the rack and whatever becomes of it, every packet reaches exactly its receivers, once."""
+    drawn = data.draw(snapshots(clean=True, truthful=True))
+    before = evolve(drawn, policy=evolve(drawn.policy, member_ports=MemberPorts.CONTROLLER))
+    after = data.draw(successors(before, clean=True))
+    assume(not any(map(_within_one_sled, (*before.instances, *after.instances))))
+    # What the witnesses no longer say is still true of the rack.
+    world = evolve(after, switches=before.switches, sleds=before.sleds, inventory=before.inventory)
+    first = plan(before)
+    second = plan(after, first)
+    with running(before) as rack, httpx.Client(base_url=rack.control_url, timeout=30) as control:
+        _holds(first, rack, control, before)
+        control.put("/snapshot", json=snapshot_document(world)).raise_for_status()
+        _holds(second, rack, control, world)
