@@ -1,5 +1,14 @@
 """The control interface: look behind the daemons, send packets, order faults, let the world move on.
 
+    GET /state                  true state of chips, routes and packet engines, hidden parts included
+    POST /packets               {group, source, from: {switch} | {instance}}: walks one packet
+    GET, POST, DELETE /faults   {target, kind, times, method, path, …}: see `simrack.web.faults`
+    GET, DELETE /calls          what daemons were called with, in order
+    POST /restarts              {target, keep_state}: restarts a daemon at once
+    PUT /snapshot               a snapshot document: the world moves on, what is programmed stays
+    PUT /wiring                 {sled: cubby | null}: plugs sleds elsewhere, until the next snapshot
+    PUT /unreachable-sources    {switch, sources}: sources that this switch's mgd has no unicast route to
+
 This file does not know what a fault does or how a packet travels.
 """
 

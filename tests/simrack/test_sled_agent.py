@@ -289,6 +289,15 @@ class TestInstances:
         assert self.call(talk, "DELETE", 1, MOVER) == 204
         assert self.call(talk, "PUT", 2, MOVER, S4) == 204
 
+    def test_of_two_vmms_on_one_sled_it_is_the_active_one(self, talk: Talk) -> None:
+        """A migration may stay on its sled."""
+        rows = [row for row in small_rack().instances if row.id != LISTENER]
+        staying = instance(LISTENER, 0, 0)
+        ok(talk.control("PUT", "/snapshot", snapshot_document(small_rack(instances=(*rows, staying)))))
+        m2p(talk, "PUT", mapping())
+        assert self.call(talk, "PUT", 0, LISTENER) == 204
+        assert self.ports(talk, 0) == [str(propolis(LISTENER))]
+
     def test_an_instance_that_is_elsewhere(self, talk: Talk) -> None:
         """A join is 404, a leave 204."""
         m2p(talk, "PUT", mapping())
