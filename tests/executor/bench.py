@@ -19,7 +19,10 @@ from simrack.rack import SimulatedRack
 
 Json = Any
 
-QUICK = Limits(request_seconds=0.25, connect_seconds=0.25, pauses_seconds=(0.01, 0.02))
+QUICK = Limits(request_seconds=5.0, pauses_seconds=(0.01, 0.02))
+"""Limits for racks whose daemons answer."""
+
+IMPATIENT = Limits(request_seconds=0.5, pauses_seconds=(0.01, 0.02))
 """Limits that make a silent daemon cheap."""
 
 

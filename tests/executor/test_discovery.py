@@ -8,7 +8,7 @@ import pytest
 
 from blueprints.errors import BadAnswerError, InputRejectedError, SilentError
 from executor.discovery import Discovery, discover
-from executor.names import parse_server
+from executor.names import Names, parse_server
 from tests.executor.bench import QUICK, Bench
 from tests.simrack.rows import SLEDS, SWITCH1
 
@@ -85,3 +85,57 @@ def test_a_server_that_is_no_address_is_refused(text: str) -> None:
     """Names, broken brackets and impossible ports are the reader's to mend."""
     with pytest.raises(InputRejectedError):
         parse_server(text)
+
+
+def test_only_two_slots_exist(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A switch that says another number contradicts the rack, and nothing is made of it."""
+
+    async def seven(*_: object) -> object:
+        return {"slot": 7}
+
+    monkeypatch.setattr("executor.discovery._read", seven)
+    with pytest.raises(BadAnswerError, match="slot 7"):
+        found(bench)
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [("fd00:1122::2", True), ("::1", True), ("2001:db8::1", False), ("ff04::1", False), ("fe80::1", False)],
+)
+def test_addresses_outside_the_rack_are_not_called(
+    address: str, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that leads elsewhere is a bad answer."""
+
+    class Record:
+        def __init__(self) -> None:
+            self.address = address
+
+    async def ask(*_: object) -> list[Record]:
+        return [Record()]
+
+    monkeypatch.setattr(Names, "_ask", ask)
+    look_up = Names("::1", 53).address_of("a.host")
+    if allowed:
+        assert str(asyncio.run(look_up)) == address
+    else:
+        with pytest.raises(BadAnswerError, match="outside the rack"):
+            asyncio.run(look_up)
+
+
+def test_a_name_with_two_ports_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records that repeat each other are one; two ports for one daemon are a contradiction."""
+
+    class Record:
+        def __init__(self, port: int) -> None:
+            self.target, self.port = "one.host.", port
+
+    answers = [[Record(1), Record(1)], [Record(1), Record(2)]]
+
+    async def ask(*_: object) -> list[Record]:
+        return answers.pop(0)
+
+    monkeypatch.setattr(Names, "_ask", ask)
+    assert asyncio.run(Names("::1", 53).services("_mgd._tcp")) == {"one.host.": 1}
+    with pytest.raises(BadAnswerError, match="two ports"):
+        asyncio.run(Names("::1", 53).services("_mgd._tcp"))

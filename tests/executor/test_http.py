@@ -10,6 +10,7 @@ import pytest
 from attrs import evolve
 
 from blueprints.errors import BadAnswerError, InvariantError, SilentError
+from executor.dpd import read_groups
 from executor.http import KNOWN_VERSIONS, Answer, Api, Client, UnreachedError
 from executor.limits import Limits
 from executor.transport import PlainTransport
@@ -286,3 +287,46 @@ def test_a_retry_is_bounded() -> None:
     transport, requests = answering(httpx.Response(503))
     of = client(transport, limits=evolve(QUICK, tries=3))
     assert (call(of).status, len(requests)) == (503, 3)
+
+
+# --- lists that come in pages ---------------------------------------------------------------------------------------
+
+
+def pages(answer: Callable[[int], Any], **limits: Any) -> Any:
+    """Read the groups of a switch whose n-th page is *answer* of n."""
+    asked: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json=answer(len(asked)))
+
+    of = client(httpx.MockTransport(handle), api=Api.DPD, limits=evolve(QUICK, **limits))
+    return asyncio.run(read_groups(of))
+
+
+def underlay(number: int) -> dict[str, Any]:
+    """Return a group as a switch lists it."""
+    return {"kind": "underlay", "group_ip": f"ff04::{number:x}", "tag": "t", "members": []}
+
+
+def test_pages_are_read_until_the_last() -> None:
+    """A page without a next one, or without groups, is the last."""
+    listed, _ = pages(lambda n: {"items": [underlay(n)] if n < 4 else [], "next_page": f"t{n}" if n < 5 else None})
+    assert len(listed) == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (lambda n: {"items": [underlay(n)], "next_page": "same"}, "read before"),
+        (lambda n: {"items": [underlay(n)], "next_page": f"t{n}"}, "more than 50 pages"),
+        (lambda n: {"items": [underlay(1)], "next_page": "t" if n == 1 else None}, "twice"),
+        (lambda _: {"next_page": None}, "items is missing"),
+        (lambda _: [], "expected an object"),
+    ],
+    ids=["repeated token", "endless", "group twice", "no items", "no page"],
+)
+def test_a_list_without_an_honest_end_is_refused(answer: Callable[[int], Any], reason: str) -> None:
+    """Pages that go round, go on for ever or contradict each other are a bad answer as a whole."""
+    with pytest.raises(BadAnswerError, match=reason):
+        pages(answer, pages=50)
