@@ -33,7 +33,7 @@ def big_rack(*, sleds: int = 32, groups: int = 60, instances: int = 120, seed: i
     rows = [_sled(number) for number in range(sleds)]
     group_rows = [_group(number) for number in range(groups)]
     members = [
-        _member(100 * group + instance, group_rows[group], instance, random)
+        _member(1000 * group + instance, group_rows[group], instance, random)
         for instance in range(instances)
         for group in sorted(random.sample(range(groups), min(3, groups)))
     ]
