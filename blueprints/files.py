@@ -62,8 +62,8 @@ def _read_bytes(name: str) -> bytes:
     try:
         with Path(name).open("rb") as file:
             return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise _rejected(name, error.strerror or str(error)) from None
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise _rejected(name, getattr(error, "strerror", None) or str(error)) from None
 
 
 def read_text(name: str) -> str:
@@ -142,8 +142,8 @@ def write_text(name: str, text: str) -> None:
     data = gzip.compress(text.encode(), mtime=0) if name.endswith(".gz") else text.encode()
     try:
         _replace(Path(name), data)
-    except OSError as error:
-        raise _rejected(name, error.strerror or str(error)) from None
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise _rejected(name, getattr(error, "strerror", None) or str(error)) from None
 
 
 def _replace(path: Path, data: bytes) -> None:
