@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from blueprints.addresses import Address
 from executor.calls import Call
@@ -64,8 +64,9 @@ class Report:
 
     outcome: Outcome
     dry_run: bool = False
-    actions: tuple[Sent, ...] = ()
-    """Every call in the order of the schedule; in a dry run, every call that would be sent."""
+    actions: tuple[Sent, ...] = field(default=(), repr=False)
+    """Every call in the order of the schedule; in a dry run, every call that would be sent. Not in the repr, which
+    `asyncio.run` asks for when it restores the signal handler."""
 
     owed: tuple[Owed, ...] = ()
     counts: Mapping[str, int]
