@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from blueprints.documents import snapshot_document
-from blueprints.snapshot import Snapshot
+from blueprints.snapshot import Snapshot, VmmState
 from tests.simrack.program import hop, join, leave, ok
 from tests.simrack.rows import (
     G4,
@@ -29,6 +29,7 @@ from tests.simrack.rows import (
     propolis,
     sled,
     small_rack,
+    vmm,
 )
 from tests.simrack.talk import Json, Talk
 
@@ -288,6 +289,16 @@ class TestInstances:
         assert self.call(talk, "PUT", 1, MOVER) == 404
         assert self.call(talk, "DELETE", 1, MOVER) == 204
         assert self.call(talk, "PUT", 2, MOVER, S4) == 204
+
+    @pytest.mark.parametrize("vmm_state", [VmmState.CREATING, VmmState.SAGA_UNWOUND, VmmState.DESTROYED])
+    def test_a_vmm_without_a_process_is_not_there(self, talk: Talk, vmm_state: VmmState) -> None:
+        """Rows may point to a VMM that is not yet, never was or no longer is on its sled."""
+        rows = [row for row in small_rack().instances if row.id != LISTENER]
+        unborn = instance(LISTENER, 0, active_vmm=vmm(LISTENER, 0, vmm_state))
+        ok(talk.control("PUT", "/snapshot", snapshot_document(small_rack(instances=(*rows, unborn)))))
+        m2p(talk, "PUT", mapping())
+        assert self.call(talk, "PUT", 0, LISTENER) == 404
+        assert join(talk, 0, LISTENER, G4).status_code == 404
 
     def test_of_two_vmms_on_one_sled_it_is_the_active_one(self, talk: Talk) -> None:
         """A migration may stay on its sled."""

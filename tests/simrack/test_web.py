@@ -1,9 +1,12 @@
 """What all daemons share: versions, routing, forms of errors, bodies."""
 
+import socket
+
 import httpx
 import pytest
 
 from simrack.background import running
+from simrack.web.listeners import listening_socket
 from simrack.web.versions import DaemonKind
 from tests.simrack.rows import G4, SLEDS, TAG4, U4, small_rack
 from tests.simrack.talk import Talk
@@ -119,6 +122,12 @@ def test_extra_fields_are_ignored(talk: Talk) -> None:
     """A newer client may say more than a daemon understands."""
     body = {"group_ip": U4, "members": [], "tag": TAG4, "colour": "green"}
     assert talk.dpd("POST", "/multicast/underlay-groups", body).status_code == 201
+
+
+def test_sockets_name_their_protocol() -> None:
+    """Otherwise answers wait for Nagle's algorithm, because asyncio would not turn it off."""
+    with listening_socket() as sock:
+        assert sock.proto == socket.IPPROTO_TCP
 
 
 def test_a_large_body_arrives_whole(talk: Talk) -> None:
