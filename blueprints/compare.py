@@ -16,6 +16,7 @@ from blueprints.ordering import Key
 
 IDENTITY: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
+        "policy": (),
         "groups": ("id",),
         "held": ("id",),
         "underlay_groups": ("group_ip",),
@@ -31,9 +32,9 @@ IDENTITY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "findings": ("code", "subject", "message"),
     }
 )
-"""Which fields say that two rows of a table are the same thing."""
+"""Which fields say that two rows of a table are the same thing; none where there is only one row."""
 
-RACK = ("groups", "held", "ports", "transitions", "findings")
+RACK = ("policy", "groups", "held", "ports", "transitions", "findings")
 SWITCH = ("underlay_groups", "external_groups", "mrib_routes")
 SLED = ("m2p", "forwarding", "nic_filters", "subscriptions", "departures")
 
@@ -63,6 +64,8 @@ class Change:
 
 
 def _rows(blueprint: Blueprint, table: str) -> Iterable[Any]:
+    if table == "policy":
+        return [blueprint.policy]
     if table != "ports":
         return getattr(blueprint, table)  # type: ignore[no-any-return]
     return [

@@ -1,0 +1,126 @@
+"""Structural rules: each is kept by every plan (see the laws of the planner) and broken by what it is there for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from attrs import evolve
+
+from blueprints.addresses import ExternalGroup, UnderlayGroup, UnicastSource
+from blueprints.blueprint import Blueprint, Departure, HeldGroup
+from blueprints.checks import RULES, check
+from blueprints.identifiers import MulticastMac, PortId, SwitchSlot, Tag
+from planner.plan import plan
+from tests.planner.case_files import CASES, id_of, read_snapshot
+
+Damage = Callable[[Blueprint], Blueprint]
+
+
+@pytest.fixture(scope="module")
+def sound() -> Blueprint:
+    """A blueprint that keeps every rule: one group, one receiver."""
+    return plan(read_snapshot(CASES / "_settled.yaml"))
+
+
+def on_switch(table: str, **changes: Any) -> Damage:
+    """Return what changes the first row of a *table* of switch0."""
+
+    def damage(blueprint: Blueprint) -> Blueprint:
+        tables = blueprint.switches[SwitchSlot.SWITCH0]
+        changed: dict[str, Any] = {table: [evolve(row, **changes) for row in getattr(tables, table)]}
+        return evolve(blueprint, switches={**blueprint.switches, SwitchSlot.SWITCH0: evolve(tables, **changed)})
+
+    return damage
+
+
+def on_sled(**tables: Any) -> Damage:
+    """Return what gives sled-a other *tables*."""
+
+    def damage(blueprint: Blueprint) -> Blueprint:
+        mine = evolve(blueprint.sleds[id_of("sled-a")], **tables)
+        return evolve(blueprint, sleds={**blueprint.sleds, id_of("sled-a"): mine})
+
+    return damage
+
+
+def twice(blueprint: Blueprint) -> Blueprint:
+    """Return *blueprint* with its group listed twice."""
+    return evolve(blueprint, groups=(*blueprint.groups, evolve(blueprint.groups[0], id=id_of("group-2"))))
+
+
+def _member_twice(blueprint: Blueprint) -> Blueprint:
+    row = blueprint.switches[SwitchSlot.SWITCH0].underlay_groups[0]
+    return on_switch("underlay_groups", members=(*row.members, *row.members))(blueprint)
+
+
+def _member_elsewhere(blueprint: Blueprint) -> Blueprint:
+    row = blueprint.switches[SwitchSlot.SWITCH0].underlay_groups[0]
+    return on_switch("underlay_groups", members=[evolve(row.members[0], port_id=PortId("qsfp", 1))])(blueprint)
+
+
+def _wrong_filter(blueprint: Blueprint) -> Blueprint:
+    rows = blueprint.sleds[id_of("sled-a")].nic_filters
+    wrong = MulticastMac.parse("33:33:00:00:00:01")
+    return on_sled(nic_filters=tuple(evolve(row, mac=wrong) for row in rows))(blueprint)
+
+
+def _two_hops(blueprint: Blueprint) -> Blueprint:
+    (row,) = blueprint.sleds[id_of("sled-a")].forwarding
+    return on_sled(forwarding=(evolve(row, next_hops=row.next_hops * 2),))(blueprint)
+
+
+def _subscribed_twice(blueprint: Blueprint) -> Blueprint:
+    return on_sled(subscriptions=blueprint.sleds[id_of("sled-a")].subscriptions * 2)(blueprint)
+
+
+def _leaving_what_it_hears(blueprint: Blueprint) -> Blueprint:
+    (row,) = blueprint.sleds[id_of("sled-a")].subscriptions
+    leave = Departure(instance_id=row.instance_id, propolis_id=row.propolis_id, group_ip=row.group_ip)
+    return on_sled(departures=[leave])(blueprint)
+
+
+def _held(blueprint: Blueprint) -> Blueprint:
+    group = blueprint.groups[0]
+    return evolve(
+        blueprint, held=[HeldGroup(id=group.id, multicast_ip=group.multicast_ip, because="group_vni_refused")]
+    )
+
+
+OTHER = UnderlayGroup.parse("ff04::1")
+SSM = ExternalGroup.parse("232.1.2.3")
+
+DAMAGES: list[tuple[str, Damage]] = [
+    ("C1", twice),
+    ("C2", on_switch("external_groups", internal_ip=OTHER, inner_mac=MulticastMac.of_group(OTHER))),
+    ("C2", on_switch("external_groups", tag=Tag("other"))),
+    ("C2", on_switch("underlay_groups", group_ip=OTHER)),
+    ("C3", on_switch("external_groups", inner_mac=MulticastMac.parse("33:33:00:00:00:01"))),
+    ("C3", _wrong_filter),
+    ("C4", _member_twice),
+    ("C4", _member_elsewhere),
+    ("C5", on_switch("mrib_routes", underlay_group=OTHER)),
+    ("C5", on_switch("mrib_routes", group=ExternalGroup.parse("233.252.0.2"))),
+    ("C6", on_switch("external_groups", group_ip=SSM)),
+    ("C6", on_switch("mrib_routes", group=SSM)),
+    ("C7", on_switch("external_groups", sources=[UnicastSource.parse("fd00::1")])),
+    ("C7", on_switch("mrib_routes", source=UnicastSource.parse("fd00::1"))),
+    ("C8", on_sled(m2p=())),
+    ("C8", on_sled(forwarding=())),
+    ("C8", _two_hops),
+    ("C9", on_sled(m2p=())),
+    ("C9", _subscribed_twice),
+    ("C10", _leaving_what_it_hears),
+    ("C11", _held),
+]
+
+
+@pytest.mark.parametrize(("rule", "damage"), DAMAGES)
+def test_each_rule_can_be_broken(sound: Blueprint, rule: str, damage: Damage) -> None:
+    """The damage that a rule is there for is told under its number."""
+    assert check(sound) == ()
+    assert rule in {breach.rule for breach in check(damage(sound))}
+
+
+def test_every_rule_is_broken_here() -> None:
+    """No rule stands in the table that no damage breaks."""
+    assert {rule for rule, _ in DAMAGES} == {rule for rule, _, _ in RULES}
