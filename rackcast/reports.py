@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 import click
-from attrs import evolve
 from rich.console import Console
 from rich.text import Text
 
-from executor.actions import Effect
+from executor.changes import Difference
+from executor.compare import Comparison
 from executor.report import Outcome, Report
 from executor.sending import CallOutcome, Sent
 from rackcast.terminal import plural, safe, short, table
@@ -34,8 +34,7 @@ SHOWN = 40
 
 def print_report(out: Console, report: Report) -> None:
     """Print what became of a run."""
-    sentence, style = SENTENCES[report.outcome]
-    out.print(Text(sentence, style=f"bold {style}"))
+    _sentence(out, report.outcome)
     counts = report.counts
     out.print(
         f"  {plural(counts.get('writes', 0), 'write')}, {plural(counts.get('reasserts', 0), 're-assert')}, "
@@ -50,12 +49,7 @@ def print_report(out: Console, report: Report) -> None:
         (_place(owed.target), owed.kind or "everything", ", ".join(group.text for group in owed.groups), owed.because)
         for owed in report.owed
     ])  # fmt: skip
-    _print_some(out, "In the way, and not ours", ("target", "group", "what"), [
-        (_place(str(row.target)), row.group, row.because) for row in report.conflicts
-    ])  # fmt: skip
-    left = [*report.foreign, *report.held]
-    if left:
-        out.print(f"  {plural(len(left), 'object')} of others or held, left as they are; --json lists them")
+    _print_others(out, report)
     if report.members_elsewhere:
         out.print(f"  {plural(report.members_elsewhere, 'member list')} differ and are ddmd's to write")
 
@@ -82,9 +76,33 @@ def _call_rows(actions: Iterable[Sent]) -> Iterable[tuple[object, ...]]:
         yield kind, f"{outcomes.total():,}", f"{outcomes[CallOutcome.DONE]:,}", other
 
 
-def writes_only(report: Report) -> Report:
-    """Return *report* without the calls that only repeat what cannot be read back: they are no difference."""
-    return evolve(report, actions=tuple(s for s in report.actions if s.call.form.effect is Effect.WRITE))
+def print_comparison(out: Console, comparison: Comparison) -> None:
+    """Print what sets a rack apart from a blueprint."""
+    _sentence(out, comparison.outcome)
+    difference = comparison.difference
+    _print_some(out, "Would have to be written", ("change", "target", "groups", "to"), [
+        (change.kind.value, _place(str(change.target)), ", ".join(g.text for g in change.groups), change.subject)
+        for change in difference.changes
+    ])  # fmt: skip
+    _print_some(out, "No answer to trust", ("target", "why"), [
+        (_place(silence.target), silence.reason) for silence in difference.unknown
+    ])  # fmt: skip
+    _print_others(out, difference)
+
+
+def _sentence(out: Console, outcome: Outcome) -> None:
+    sentence, style = SENTENCES[outcome]
+    out.print(Text(sentence, style=f"bold {style}"))
+
+
+def _print_others(out: Console, said: Report | Difference) -> None:
+    """Print what is not touched, because it is somebody else's or held."""
+    _print_some(out, "In the way, and not ours", ("target", "group", "what"), [
+        (_place(str(row.target)), row.group, row.because) for row in said.conflicts
+    ])  # fmt: skip
+    left = [*said.foreign, *said.held]
+    if left:
+        out.print(f"  {plural(len(left), 'object')} of others or held, left as they are; --json lists them")
 
 
 def print_calls(report: Report) -> None:

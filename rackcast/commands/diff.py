@@ -1,5 +1,7 @@
 """`rackcast diff`: two blueprints, or a blueprint and the rack."""
 
+import asyncio
+
 import click
 
 from blueprints.blueprint import Blueprint
@@ -42,13 +44,15 @@ def _with_blueprint(before: Blueprint, after: Blueprint, *, as_json: bool) -> in
 
 
 def _with_rack(blueprint: Blueprint, way: dict[str, str | None], *, as_json: bool) -> int:
-    from rackcast.commands.execute import run
+    # Loaded here: two blueprints are compared without a word of HTTP.
+    from executor.compare import compare
     from rackcast.connect import Way
-    from rackcast.reports import print_report, writes_only
+    from rackcast.reports import print_comparison
 
-    report = writes_only(run(blueprint, Way(**way), dry_run=True, quiet=as_json))
+    endpoints, _ = Way(**way).find(blueprint.sleds)
+    comparison = asyncio.run(compare(blueprint, endpoints))
     if as_json:
-        print_json(report.as_json())
+        print_json(comparison.as_json())
     else:
-        print_report(console(), report)
-    return report.exit_code
+        print_comparison(console(), comparison)
+    return comparison.exit_code

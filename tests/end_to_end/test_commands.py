@@ -123,7 +123,7 @@ def test_diff_with_the_rack_ends_with_3_until_it_is_executed(run: Run, endpoints
     assert "underlay_create" in before.out
     assert run("execute", blueprint, "--endpoints", endpoints).code == 0
     after = run("diff", blueprint, *way, "--json")
-    assert (after.code, json.loads(after.out)["actions"]) == (0, [])
+    assert (after.code, json.loads(after.out)["changes"]) == (0, [])
 
 
 @pytest.mark.parametrize(
