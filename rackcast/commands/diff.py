@@ -6,9 +6,12 @@ import click
 
 from blueprints.blueprint import Blueprint
 from blueprints.files import read_blueprint
+from executor.compare import compare
 from rackcast.changes import changes_document, print_changes
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
+from rackcast.connect import Way
 from rackcast.exits import Exit
+from rackcast.reports import print_comparison
 from rackcast.terminal import console, print_json
 
 
@@ -44,11 +47,6 @@ def _with_blueprint(before: Blueprint, after: Blueprint, *, as_json: bool) -> in
 
 
 def _with_rack(blueprint: Blueprint, way: dict[str, str | None], *, as_json: bool) -> int:
-    # Loaded here: two blueprints are compared without a word of HTTP.
-    from executor.compare import compare
-    from rackcast.connect import Way
-    from rackcast.reports import print_comparison
-
     endpoints, _ = Way(**way).find(blueprint.sleds)
     comparison = asyncio.run(compare(blueprint, endpoints))
     if as_json:

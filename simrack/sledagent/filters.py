@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 
 from attrs import define, field
 
@@ -51,6 +52,7 @@ def join_on_paper(_: Address) -> None:
     """Join nothing: filters are a table only."""
 
 
+@lru_cache(maxsize=1 << 16)
 def mac_of(underlay: Address) -> str:
     """Return the Ethernet address that frames of *underlay* carry (RFC 2464 section 7)."""
     return "33:33:" + underlay.ip.packed[-4:].hex(":")
