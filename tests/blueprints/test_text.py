@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blueprints.errors import InputRejectedError
@@ -24,6 +24,7 @@ VALUES = st.recursive(
 DOCUMENTS = st.dictionaries(TEXTS, VALUES, max_size=5)
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS)
 def test_what_is_written_is_read_back(document: dict[str, Any]) -> None:
     """The canonical text of any document holds that document, keys in their order."""
@@ -32,6 +33,7 @@ def test_what_is_written_is_read_back(document: dict[str, Any]) -> None:
     assert json.dumps(read) == json.dumps(document)
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS)
 def test_json_and_yaml_readers_agree(document: dict[str, Any]) -> None:
     """The canonical text means the same to a reader of JSON, to our reader of YAML, and to anybody's."""
@@ -42,6 +44,7 @@ def test_json_and_yaml_readers_agree(document: dict[str, Any]) -> None:
     assert yaml.load(text, Loader=yaml.CSafeLoader) == document
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS)
 def test_the_text_is_plain_lines(document: dict[str, Any]) -> None:
     """Only line feeds break lines, no line ends in a space, and no character hides or turns the line around."""
@@ -193,6 +196,7 @@ def test_flow_style_without_quotes_is_yaml() -> None:
         loads("{a: 1}", "x.json")
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS, DOCUMENTS)
 def test_different_documents_have_different_texts(one: dict[str, Any], other: dict[str, Any]) -> None:
     """Texts are equal exactly when documents are, order of keys included."""
