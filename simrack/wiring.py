@@ -2,7 +2,8 @@
 
 Rules:
     W1  A sled in cubby n is behind rear<n> of both switches.
-    W2  The cubby is where inventory sees the sled's serial; failing that, where a peer of a switch sees the sled.
+    W2  The cubby is where a live peer of a switch sees the sled, for frames pass there; failing that, where inventory
+        sees the sled's serial; failing that, where a peer saw it last.
     W3  NICs in sorted order: the first goes to switch0, the second to switch1; a single NIC serves both.
     W4  A sled that nobody asked for its NICs has the usual two.
 
@@ -18,6 +19,9 @@ from blueprints.identifiers import PortId, SwitchSlot, port_of_interface
 from blueprints.snapshot import Peer, Sled, Snapshot, SpType
 
 USUAL_NICS = ("cxgbe0", "cxgbe1")
+
+LIVE = ("Exchange", "Active")
+"""What ddmd calls a peer that talks to it."""
 
 LINK = 0
 """Rear ports have one link."""
@@ -63,15 +67,22 @@ def wiring_of(snapshot: Snapshot) -> Wiring:
 
 
 def _cubbies(snapshot: Snapshot, sled: Sled) -> Iterator[int]:
+    """Yield the cubbies that somebody sees *sled* in, the surest first (rule W2)."""
+    seen = list(_by_peers(snapshot, sled))
+    yield from (cubby for cubby, live in seen if live)
     if snapshot.inventory is not None:
         for board in snapshot.inventory.service_processors:
             if board.type is SpType.SLED and board.serial == sled.serial:
                 yield board.slot
+    yield from (cubby for cubby, _ in seen)
+
+
+def _by_peers(snapshot: Snapshot, sled: Sled) -> Iterator[tuple[int, bool]]:
     for switch in snapshot.switches.values():
         for peer in switch.peers or ():
             port = port_of_interface(peer.if_name or "")
             if port is not None and port[0].kind == "rear" and _names(peer, sled):
-                yield port[0].number
+                yield port[0].number, peer.status in LIVE
 
 
 def _names(peer: Peer, sled: Sled) -> bool:

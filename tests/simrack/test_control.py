@@ -139,10 +139,11 @@ class TestMovingOn:
 class TestWiring:
     """The truth of the cables."""
 
-    def test_inventory_comes_first(self) -> None:
-        """A sled is where its serial is seen, whatever peers say."""
-        snapshot = with_peers(peer(5, "BRM42220000"))
-        assert wiring_of(snapshot).cubbies == {SLEDS[0]: 14, SLEDS[1]: 15, SLEDS[2]: 16}
+    @pytest.mark.parametrize(("status", "cubby"), [("Exchange", 5), ("Active", 5), ("Solicit", 14)])
+    def test_a_live_peer_comes_first(self, status: str, cubby: int) -> None:
+        """A sled is where frames of it arrive; a peer that is not live yields to the sled's serial in inventory."""
+        snapshot = with_peers(peer(5, "BRM42220000", status=status))
+        assert wiring_of(snapshot).cubbies == {SLEDS[0]: cubby, SLEDS[1]: 15, SLEDS[2]: 16}
 
     def test_peers_fill_gaps(self) -> None:
         """By host or by underlay address; other kinds of router and other interfaces say nothing."""
