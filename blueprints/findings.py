@@ -94,5 +94,10 @@ def finding(code: str, subject: str, message: str) -> Finding:
 
 
 def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return each finding once: errors first, then by code, subject and message."""
-    return tuple(sorted(set(findings), key=lambda f: (WEIGHTS[f.severity], f.code, f.subject, f.message)))
+    """Return each finding once, by code, subject and message."""
+    return tuple(sorted(set(findings), key=lambda f: (f.code, f.severity, f.subject, f.message)))
+
+
+def heaviest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return *findings* as people want to read them: errors, warnings, notes."""
+    return tuple(sorted(findings, key=lambda f: (WEIGHTS[f.severity], f.code, f.subject, f.message)))

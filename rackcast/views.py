@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from blueprints.blueprint import Blueprint, ForwardingEntry, PlannedGroup, SledPort, SledTables, SwitchTables
-from blueprints.findings import Severity
+from blueprints.findings import Severity, heaviest_first
 from blueprints.identifiers import SwitchSlot
 from rackcast.terminal import findings_table, plural, safe, short, table
 
@@ -55,7 +55,7 @@ def headline(out: Console, blueprint: Blueprint) -> None:
     )
     if blueprint.findings:
         out.print("  " + ", ".join(plural(count, name) for name, count in said["findings"].items() if count))
-        out.print(findings_table(blueprint.findings[:20]))
+        out.print(findings_table(heaviest_first(blueprint.findings)[:20]))
         if len(blueprint.findings) > 20:
             out.print(f"  … and {len(blueprint.findings) - 20} more; --json has all")
 

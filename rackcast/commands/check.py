@@ -6,7 +6,7 @@ from rich.text import Text
 from blueprints import checks
 from blueprints.converter import unstructure
 from blueprints.files import read_blueprint
-from blueprints.findings import Severity
+from blueprints.findings import Severity, heaviest_first
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.exits import Exit
 from rackcast.terminal import console, findings_table, print_json, table
@@ -41,5 +41,5 @@ def check(ctx: click.Context, /, blueprint: str, as_json: bool) -> None:
                 table("Breaches", ("rule", "subject", "what"), ((b.rule, b.subject, b.message) for b in breaches))
             )
         if read.findings:
-            out.print(findings_table(read.findings))
+            out.print(findings_table(heaviest_first(read.findings)))
     ctx.exit(Exit.REFUSED if breaches or errors else Exit.DONE)
