@@ -37,17 +37,13 @@ def admit_groups(draft: Draft) -> Draft:
     for row in live:
         if row.id in held:
             continue
-        if row.multicast_ip in leaving and row.state is GroupState.CREATING and not _in_parent(draft, row):
+        if row.multicast_ip in leaving and row.state is GroupState.CREATING and row.id not in draft.before:
             found.append(finding("group_waits_for_teardown", f"group {row.id}", f"for {row.multicast_ip}"))
             continue
         tag, said = _tag_of(row)
         found += said
         groups[row.id] = LiveGroup(row=row, address=ExternalGroup(row.multicast_ip.ip), tag=tag)
     return evolve(draft, groups=groups).noting(found).holding(held)
-
-
-def _in_parent(draft: Draft, row: Group) -> bool:
-    return draft.parent is not None and any(group.id == row.id for group in draft.parent.groups)
 
 
 def _contradictions(rows: tuple[Group, ...]) -> dict[UUID, tuple[Address, str, str]]:

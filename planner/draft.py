@@ -18,6 +18,7 @@ from blueprints.blueprint import (
     Departure,
     GroupSources,
     HeldGroup,
+    PlannedGroup,
     Ports,
     SledTables,
     Subscription,
@@ -128,6 +129,11 @@ class Draft:
             memberships={group: members for group, members in self.memberships.items() if group not in groups},
             held=(*self.held, *held),
         ).noting(found)
+
+    @cached_property
+    def before(self) -> Mapping[UUID, PlannedGroup]:
+        """The parent's groups, by id."""
+        return {group.id: group for group in self.parent.groups} if self.parent else {}
 
     @cached_property
     def known_sleds(self) -> frozenset[UUID]:

@@ -14,8 +14,7 @@ from planner.draft import Draft, Membership
 
 def gather_sources(draft: Draft) -> Draft:
     """Return *draft* with the sources that the live members of each group ask for."""
-    before = {group.id: group for group in draft.parent.groups} if draft.parent else {}
-    sources = {group: _asked(members, before.get(group)) for group, members in draft.memberships.items()}
+    sources = {group: _asked(members, draft.before.get(group)) for group, members in draft.memberships.items()}
     return evolve(draft, sources=sources)
 
 

@@ -17,12 +17,14 @@ from planner.draft import Draft
 def choose_next_hops(draft: Draft) -> Draft:
     """Return *draft* with a switch for each group: the parent's, else by rendezvous hashing."""
     switches = draft.snapshot.switches
-    before = {group.id: group.next_hop_switch for group in draft.parent.groups} if draft.parent else {}
-    chosen = {
-        group: before[group] if before.get(group) in switches else rendezvous(group, tuple(switches))
-        for group in draft.groups
-    }
-    return evolve(draft, next_hops=chosen)
+    return evolve(draft, next_hops={group: _choose(draft, group, tuple(switches)) for group in draft.groups})
+
+
+def _choose(draft: Draft, group: UUID, slots: tuple[SwitchSlot, ...]) -> SwitchSlot:
+    before = draft.before.get(group)
+    if before is not None and before.next_hop_switch in slots:
+        return before.next_hop_switch
+    return rendezvous(group, slots)
 
 
 def rendezvous(group: UUID, slots: tuple[SwitchSlot, ...]) -> SwitchSlot:

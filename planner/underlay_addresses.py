@@ -79,11 +79,8 @@ def _standing(
     if stored is not None and salt_between(live.address, stored) != (live.row.underlay_salt or 0):
         message = f"salt {live.row.underlay_salt or 0} leads elsewhere than {stored}"
         found.append(finding("underlay_salt_differs", subject, message))
-    before = (
-        next((group.underlay_ip for group in draft.parent.groups if group.id == live.row.id), None)
-        if (draft.parent)
-        else None
-    )
+    planned = draft.before.get(live.row.id)
+    before = planned.underlay_ip if planned else None
     if before is not None and stored is not None and before != stored:
         found.append(finding("underlay_row_differs", subject, f"row {stored}, parent {before}"))
     return before if before is not None else stored
@@ -100,7 +97,7 @@ def _shared(draft: Draft, given: dict[UUID, UnderlayGroup]) -> dict[UUID, tuple[
 
 def _taken(draft: Draft, given: dict[UUID, UnderlayGroup]) -> set[Address]:
     rows = {row.multicast_ip for row in draft.snapshot.underlay_groups}
-    before = {group.underlay_ip for group in draft.parent.groups} if draft.parent else set()
+    before = {group.underlay_ip for group in draft.before.values()}
     return rows | before | set(given.values())
 
 

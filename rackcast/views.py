@@ -11,6 +11,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.table import Table
 
+from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, ForwardingEntry, PlannedGroup, SledPort, SledTables, SwitchTables
 from blueprints.findings import Severity, heaviest_first
 from blueprints.identifiers import SwitchSlot
@@ -63,7 +64,8 @@ def headline(out: Console, blueprint: Blueprint) -> None:
 def overview(out: Console, blueprint: Blueprint) -> None:
     """Print the headline, the groups, and the targets with their generations."""
     headline(out, blueprint)
-    out.print(table("Groups", _GROUP_COLUMNS, (_group_row(blueprint, group) for group in blueprint.groups)))
+    heard = _hearers(blueprint)
+    out.print(table("Groups", _GROUP_COLUMNS, (_group_row(group, heard) for group in blueprint.groups)))
     if blueprint.held:
         rows = ((row.multicast_ip, row.id, row.because) for row in blueprint.held)
         out.print(table("Held: nothing of these is touched", ("address", "group", "because"), rows))
@@ -76,9 +78,14 @@ def overview(out: Console, blueprint: Blueprint) -> None:
 _GROUP_COLUMNS = ("address", "name", "underlay", "through", "sources", "heard by", "id")
 
 
-def _group_row(blueprint: Blueprint, group: PlannedGroup) -> tuple[object, ...]:
-    hearers = sum(row.group_ip == group.multicast_ip for its in blueprint.sleds.values() for row in its.subscriptions)
+def _hearers(blueprint: Blueprint) -> Counter[Address]:
+    """Return how many ports hear each group."""
+    return Counter(row.group_ip for its in blueprint.sleds.values() for row in its.subscriptions)
+
+
+def _group_row(group: PlannedGroup, heard: Counter[Address]) -> tuple[object, ...]:
     underlay = f"{group.underlay_ip}" + (f" (salt {group.salt})" if group.salt else "")
+    hearers = heard[group.multicast_ip]
     return (
         group.multicast_ip, group.name, underlay, group.next_hop_switch, _sources(group), hearers, short(group.id),
     )  # fmt: skip
@@ -108,7 +115,7 @@ def _port(port: SledPort | None) -> str:
 
 def show_group(out: Console, blueprint: Blueprint, group: PlannedGroup) -> None:
     """Print one group: where it lives, through which ports, and who hears it."""
-    out.print(table(f"Group {group.name}", _GROUP_COLUMNS, [_group_row(blueprint, group)]))
+    out.print(table(f"Group {group.name}", _GROUP_COLUMNS, [_group_row(group, _hearers(blueprint))]))
     if group.sources.specific:
         out.print(f"  sources: {', '.join(source.text for source in group.sources.specific)}")
     rows = []

@@ -148,12 +148,7 @@ SORT_KEYS: dict[str, Any] = {
     "specific": address_key,
     "members": lambda row: (port_key(row["port_id"]), row["link_id"]),
     "next_hops": lambda row: address_key(row["next_hop"]),
-    "findings": lambda row: (
-        ["error", "warning", "note"].index(row["severity"]),
-        row["code"],
-        row["subject"],
-        row["message"],
-    ),
+    "findings": lambda row: (row["code"], row["severity"], row["subject"], row["message"]),
 }
 
 
