@@ -92,10 +92,13 @@ def _of_ending_members(draft: Draft) -> Iterable[Transition]:
 def _of_tombstones(draft: Draft) -> Iterable[Transition]:
     """Yield the release of each tombstone's sled: it is a note of what is owed there, and no longer needed."""
     owners = superseded(draft)
+    held = {group.multicast_ip for group in draft.held}
     for row in draft.snapshot.members:
         if row.time_deleted is None or row.sled_id is None or row.state is not MemberState.LEFT:
             continue
         owes = leave_of(draft, row, owners) is not None
+        if owes and row.multicast_ip in held:
+            continue  # the leave waits with its group
         yield _move(
             Subject.MEMBER, row, MemberState.LEFT, "its leave was sent" if owes else "nothing is left to undo"
         )
