@@ -58,12 +58,13 @@ def probes(snapshot: Snapshot) -> Iterator[Probe]:
         if row.time_deleted is None and row.group_id in asked:
             asked[row.group_id].update(row.source_ips)
             inside[row.group_id].append(row.instance_id)
-    senders = [instance.id for instance in snapshot.instances if _runs(instance)]
+    running = [instance.id for instance in snapshot.instances if _runs(instance)]
     for number, group in enumerate(snapshot.groups):
         sources = [*sorted(asked[group.id], key=lambda s: s.key)[:NAMED], STRANGERS[group.multicast_ip.family]]
-        members = [name for name in senders if name in inside[group.id]][:1]
+        member = [name for name in running if name in inside[group.id]][:1]
+        other = [running[number % len(running)]] if running else []
         for source in sources:
-            for origin in (*_switches(snapshot), *_instances([*members, *senders[number % len(senders) :][:1]])):
+            for origin in (*_switches(snapshot), *_instances({*member, *other})):
                 yield Probe(group=group.multicast_ip, source=source, origin=origin)
 
 
@@ -76,7 +77,7 @@ def _switches(snapshot: Snapshot) -> Iterator[dict[str, str]]:
 
 
 def _instances(names: Iterable[UUID]) -> Iterator[dict[str, str]]:
-    return ({"instance": str(name)} for name in names)
+    return ({"instance": str(name)} for name in sorted(names))
 
 
 def send(client: httpx.Client, snapshot: Snapshot, packets: Iterable[Probe]) -> Outcome:

@@ -74,9 +74,7 @@ def imports_of(module: Module, *, forbidden: Collection[str]) -> list[Offence]:
 
 def hidden_imports(module: Module, *, allowed: Collection[str] = ()) -> list[Offence]:
     """Return the imports written inside functions, apart from those of *allowed* modules."""
-    functions = [
-        node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-    ]
+    functions = [node for node in ast.walk(module.tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     hidden = {found for function in functions for found in _imports(function)}
     return sorted(
         Offence(module.path, line, f"imports {name} inside a function")

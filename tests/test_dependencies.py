@@ -24,9 +24,7 @@ def test_every_dependency_is_locked() -> None:
     """Each requirement, and what the build needs, has a pinned version in the lock."""
     lock = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     locked = {line.partition("==")[0] for line in lock if "==" in line}
-    assert {
-        name_of(requirement) for requirement in [*requirements(), *build_requirements()]
-    } - locked == set()
+    assert {name_of(requirement) for requirement in [*requirements(), *build_requirements()]} - locked == set()
 
 
 def test_the_lock_says_what_and_not_whence() -> None:

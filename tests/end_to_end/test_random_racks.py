@@ -5,6 +5,7 @@ What should arrive is read from the rows by an oracle that knows no plan.
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 from attrs import evolve
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 from blueprints.blueprint import Blueprint
 from blueprints.checks import check
 from blueprints.documents import snapshot_document
-from blueprints.snapshot import ExternalEntry, Instance, MemberPorts, Snapshot
+from blueprints.files import read_snapshot
+from blueprints.snapshot import ExternalEntry, Instance, InstanceState, MemberPorts, Snapshot
 from executor.execute import execute
 from executor.report import Outcome, Report
 from planner import plan
@@ -23,6 +25,8 @@ from rackcast.packets import Probe, probes, send
 from simrack.background import running
 from simrack.rack import SimulatedRack
 from tests.strategies import snapshots, successors
+
+ONE_GROUP = Path(__file__).parents[2] / "examples" / "01_one_group" / "snapshot.yaml"
 
 
 def _carried_out(blueprint: Blueprint, rack: SimulatedRack) -> Report:
@@ -35,19 +39,26 @@ def _holds(blueprint: Blueprint, rack: SimulatedRack, control: httpx.Client, wor
     first, second = _carried_out(blueprint, rack), _carried_out(blueprint, rack)
     assert (first.outcome, first.owed) == (Outcome.CONVERGED, ())
     assert (second.outcome, second.counts.get("writes", 0)) == (Outcome.CONVERGED, 0)
-    delivery = send(control, world, _through_elected(blueprint, world))
+    delivery = send(control, world, _that_can_enter(blueprint, world))
     if all(entry.complete for tables in blueprint.switches.values() for entry in tables.underlay_groups):
         assert delivery.wrong == ()
     else:
         _nobody_hears_too_much(delivery)
 
 
-def _through_elected(blueprint: Blueprint, world: Snapshot) -> Iterator[Probe]:
-    """Yield packets; where one switch is elected for a group, the outside reaches it through that one alone."""
+def _that_can_enter(blueprint: Blueprint, world: Snapshot) -> Iterator[Probe]:
+    """Yield packets that have a way in.
+
+    Where one switch is elected for a group, the outside reaches it through that one alone; and nothing comes from a
+    sled that no witness sees plugged in anywhere.
+    """
+    adrift = {sled for sled, row in blueprint.ports.items() if None in row.values()}
+    silent = {row.id for row in world.instances if row.active_vmm is not None and row.active_vmm.sled_id in adrift}
     entries = {(slot.value, row.group_ip) for slot, its in blueprint.switches.items() for row in its.external_groups}
     elected = blueprint.policy.external_entry is ExternalEntry.ELECTED
     for probe in probes(world):
-        if not elected or "instance" in probe.origin or (probe.origin["switch"], probe.group) in entries:
+        inside = probe.sender is not None
+        if probe.sender not in silent and (inside or not elected or (probe.origin["switch"], probe.group) in entries):
             yield probe
 
 
@@ -64,7 +75,7 @@ def _nobody_hears_too_much(delivery: Delivery) -> None:
         assert "times" not in line
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck), phases=[Phase.generate])  # no shrinking: slow
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), phases=[Phase.generate])  # no shrinking: slow
 @given(data=st.data())
 def test_packets_reach_exactly_the_receivers_before_and_after_a_change(data: st.DataObject) -> None:
     """Whatever the rack and whatever becomes of it, every packet reaches exactly its receivers, once."""
@@ -80,3 +91,12 @@ def test_packets_reach_exactly_the_receivers_before_and_after_a_change(data: st.
         _holds(first, rack, control, before)
         control.put("/snapshot", json=snapshot_document(world)).raise_for_status()
         _holds(second, rack, control, world)
+
+
+def test_a_rack_on_which_nothing_runs_is_tried_from_outside() -> None:
+    """Without a running instance packets come from the switches alone."""
+    rack = read_snapshot(str(ONE_GROUP))
+    idle = evolve(
+        rack, instances=[evolve(row, state=InstanceState.NO_VMM, active_vmm=None) for row in rack.instances]
+    )
+    assert {next(iter(probe.origin)) for probe in probes(idle)} == {"switch"}
