@@ -54,7 +54,7 @@ async def execute(
     if refused:
         return Report(outcome=Outcome.REFUSED, dry_run=dry_run, counts={}, refusals=refused)
     targets = targets_of(blueprint)
-    async with Rack(endpoints=endpoints, limits=limits or Limits()) as rack:
+    async with Rack(endpoints=endpoints, rack_id=blueprint.rack_id, limits=limits or Limits()) as rack:
         seen = await rack.observe(targets)
         run = _Run(
             blueprint=blueprint,
@@ -68,7 +68,15 @@ async def execute(
         )
         difference = differences(blueprint, seen)
         run.progress(Observed(targets=len(targets), silent=len(difference.unknown)))
+        if _no_sled_answers(blueprint, difference):
+            return run.withheld(difference, dry_run=dry_run)
         return run.rehearsed(difference) if dry_run else await run.carried_out(difference)
+
+
+def _no_sled_answers(blueprint: Blueprint, difference: Difference) -> bool:
+    """Return whether not one sled of *blueprint* was found: then this may be another rack, whoever else answers."""
+    unknown = {silence.target for silence in difference.unknown}
+    return bool(blueprint.sleds) and all(str(Target.sled(sled)) in unknown for sled in blueprint.sleds)
 
 
 @frozen(kw_only=True)
@@ -120,6 +128,11 @@ class _Run:
         else:
             outcome = Outcome.PARTIAL if owed else Outcome.CONVERGED
         return self._report(outcome, difference, owed, planned(rehearsal.calls), dry_run=True)
+
+    def withheld(self, difference: Difference, *, dry_run: bool) -> Report:
+        """Return the report of a run that sends nothing, because the rack may not be the one that was meant."""
+        owed = [owed_change(change, _NOBODY) for change in difference.changes] + owed_by(difference)
+        return self._report(Outcome.PARTIAL, difference, owed, (), dry_run=dry_run)
 
     async def carried_out(self, difference: Difference) -> Report:
         """Send what *difference* asks for, and return the report."""
@@ -235,6 +248,7 @@ class _Run:
 
 
 _CONSENT = "no order of calls avoids a loss: needs consent"
+_NOBODY = "no sled of the blueprint answers: this may be another rack"
 
 
 def _key(change: Change) -> tuple[object, ...]:

@@ -64,11 +64,13 @@ _PERMITTED: Mapping[Api, tuple[tuple[str, str], ...]] = {
         ("DELETE", rf"/multicast/groups/{_IP}{_TAG}"),
     ),
     Api.MGD: (
+        ("GET", r"/switch/identifiers"),
         ("GET", r"/static/mroute"),
         ("PUT", r"/static/mroute"),
         ("DELETE", r"/static/mroute"),
     ),
     Api.SLED_AGENT: (
+        ("GET", r"/sled-identifiers"),
         ("GET", r"/networking/mcast-(m2p|fwd)"),
         ("PUT", r"/networking/mcast-(m2p|fwd)"),
         ("DELETE", r"/networking/mcast-(m2p|fwd)"),

@@ -18,6 +18,7 @@ from blueprints.identifiers import SwitchSlot
 from blueprints.observation import Observation, Silence, SledObservation, SwitchObservation
 from executor import dpd, mgd, sled_agent
 from executor.http import Api, Client
+from executor.identity import identify
 from executor.limits import Limits
 from executor.targets import Daemon, Target
 
@@ -35,11 +36,15 @@ class Rack:
     """Clients for the daemons of a rack, for the length of one run."""
 
     endpoints: Endpoints
+    rack_id: UUID | None = None
+    """The rack that its sleds must be of; None where any will do."""
+
     limits: Limits = field(factory=Limits)
     calls: Counter[str] = field(factory=Counter)
     """Requests sent, by what they were for: reads, writes, reasserts."""
 
     _clients: dict[Target, Client] = field(factory=dict, init=False)
+    _identified: set[Target] = field(factory=set, init=False)
     _in_flight: asyncio.Semaphore = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -93,6 +98,9 @@ class Rack:
         """Return the tables of one target, or why there are none."""
         client = self._clients[target]
         try:
+            if target not in self._identified:
+                await identify(client, target, self.rack_id)
+                self._identified.add(target)
             if target.daemon is Daemon.DPD:
                 return await dpd.read_groups(client)
             if target.daemon is Daemon.MGD:

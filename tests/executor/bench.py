@@ -9,6 +9,7 @@ from attrs import define
 
 from blueprints.blueprint import Blueprint
 from blueprints.documents import snapshot_document
+from blueprints.endpoints import Endpoints
 from blueprints.identifiers import SwitchSlot
 from blueprints.observation import Observation
 from blueprints.snapshot import Snapshot
@@ -73,9 +74,9 @@ class Bench:
         """Return the true state of the rack."""
         return self.control("GET", "/state")
 
-    def run(self, blueprint: Blueprint, **options: Any) -> Report:
-        """Carry *blueprint* out."""
-        return asyncio.run(execute(blueprint, self.rack.endpoints, **{"limits": QUICK, **options}))
+    def run(self, blueprint: Blueprint, *, endpoints: Endpoints | None = None, **options: Any) -> Report:
+        """Carry *blueprint* out, on this rack unless other endpoints are given."""
+        return asyncio.run(execute(blueprint, endpoints or self.rack.endpoints, **{"limits": QUICK, **options}))
 
     def observe(self) -> Observation:
         """Read the rack."""
