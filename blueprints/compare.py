@@ -10,6 +10,7 @@ from uuid import UUID
 
 from attrs import frozen
 
+from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, SledPort
 from blueprints.identifiers import SwitchSlot
 from blueprints.ordering import Key
@@ -124,10 +125,10 @@ def _sled_changes(before: Blueprint, after: Blueprint) -> Iterable[Change]:
 class Hearing:
     """An instance that starts to hear a group, stops, or goes on on another sled."""
 
-    group: str
+    group: Address
     instance: UUID
     before: tuple[UUID, ...]
-    """Sleds on which it heard."""
+    """Sleds on which it heard; two while it migrated."""
 
     after: tuple[UUID, ...]
 
@@ -141,14 +142,14 @@ class Hearing:
     @property
     def sort_key(self) -> Key:
         """By group, then instance."""
-        return (self.group, self.instance)
+        return (self.group.key, self.instance)
 
 
-def _hearing(blueprint: Blueprint) -> dict[tuple[str, UUID], tuple[UUID, ...]]:
-    heard: dict[tuple[str, UUID], tuple[UUID, ...]] = {}
+def _hearing(blueprint: Blueprint) -> dict[tuple[Address, UUID], tuple[UUID, ...]]:
+    heard: dict[tuple[Address, UUID], tuple[UUID, ...]] = {}
     for sled, tables in blueprint.sleds.items():
         for row in tables.subscriptions:
-            key = (row.group_ip.text, row.instance_id)
+            key = (row.group_ip, row.instance_id)
             heard[key] = (*heard.get(key, ()), sled)
     return heard
 

@@ -46,10 +46,14 @@ class InputRejectedError(RackcastError):
         """Collect *mistakes* found in *source* (a file name, or what the input was)."""
         self.source = source
         self.mistakes = tuple(mistakes)
-        count = len(self.mistakes)
-        noun = "mistake" if count == 1 else "mistakes"
-        lines = "".join(f"\n  {mistake}" for mistake in self.mistakes)
-        super().__init__(f"{source}: {count} {noun}{lines}")
+        super().__init__(f"{source}: {self._told()}")
+
+    def _told(self) -> str:
+        """Return the mistakes: one of the file as a whole in its own words, others counted and a line each."""
+        if len(self.mistakes) == 1 and not self.mistakes[0].path:
+            return self.mistakes[0].message
+        noun = "mistake" if len(self.mistakes) == 1 else "mistakes"
+        return f"{len(self.mistakes)} {noun}" + "".join(f"\n  {mistake}" for mistake in self.mistakes)
 
 
 class FieldError(ValueError):

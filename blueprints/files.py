@@ -57,6 +57,8 @@ def _unpacked(data: bytes, name: str) -> bytes:
 
 
 def _read_bytes(name: str) -> bytes:
+    if name == STANDARD and sys.stdin is None:
+        raise _rejected(name, "standard input is closed")
     if name == STANDARD:
         return sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
@@ -129,19 +131,26 @@ def read_endpoints(name: str) -> Endpoints:
 
 
 def write_text(name: str, text: str) -> None:
-    """Write *text* to the file *name*, packed if it ends in ``.gz``; ``-`` is standard output.
+    """Write *text* to the file *name*, packed if it ends in ``.gz``; ``-`` is standard output, always UTF-8.
 
-    The file is the old one until the new one is whole and on disk: it appears under its name in one step.
+    The file is the old one until the new one is whole and on disk: it appears under its name in one step. A link is
+    followed, and what is no file (a pipe, a device) is written to.
 
     Raises:
         InputRejectedError: the place cannot be written; nothing is left behind.
     """
     if name == STANDARD:
-        sys.stdout.write(text)
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
         return
     data = gzip.compress(text.encode(), mtime=0) if name.endswith(".gz") else text.encode()
     try:
-        _replace(Path(name), data)
+        path = Path(name).resolve()
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            _replace(path, data)
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise _rejected(name, getattr(error, "strerror", None) or str(error)) from None
 

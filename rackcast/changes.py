@@ -62,7 +62,7 @@ _COUNTED_ONLY = ("transitions", "findings")
 """Tables that say nothing about devices; `rackcast show` has them."""
 
 
-_VERBS = {"starts": "start to be heard", "stops": "end", "moves": "go on on another sled"}
+_VERBS = {"starts": "start to hear", "stops": "stop", "moves": "go on on other sleds"}
 
 
 def _hearing_rows(felt: tuple[Hearing, ...]) -> Iterable[tuple[object, ...]]:
@@ -120,6 +120,8 @@ _OBVIOUS = ("tag", "vni", "inner_mac", "mac", "vlan_id")
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, dict) and "specific" in value:
+        return ", ".join([*(["any"] if value["any"] else []), *value["specific"]]) or "none"
     if isinstance(value, dict):
         return str(value.get("port_id") or value.get("next_hop") or ", ".join(map(_value, value.values())))
     if isinstance(value, str) and _UUID.fullmatch(value):

@@ -15,3 +15,5 @@ class Exit(IntEnum):
     FENCED = 6
     REFUSED = 7
     INTERRUPTED = 130
+    PIPE_CLOSED = 141
+    """Whoever read our output stopped; as shells say it."""

@@ -4,8 +4,11 @@ Commands are loaded when they are called, so that ``rackcast --help`` stays fast
 command does.
 """
 
+import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 import click
@@ -45,7 +48,7 @@ class _Commands(click.Group):
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="rackcast")
 def rackcast() -> None:
-    r"""Plan the multicast of a rack as a blueprint, review it, and carry it out.
+    """Plan the multicast of a rack as a blueprint, review it, and carry it out.
 
     \b
     snapshot ──plan──▶ blueprint ──show, check, diff──▶ you ──execute──▶ rack
@@ -53,19 +56,23 @@ def rackcast() -> None:
     Files may be .json or .yaml, either with .gz; - is standard input and output.
 
     \b
-    Exit codes: 0 done, nothing differs    1 our bug            2 wrong usage
+    Exit codes: 0 done, nothing differs    1 our bug             2 wrong usage
                 3 differences              4 partial: work owed  5 consent needed
-                6 a newer blueprint leads  7 input refused
-    """
+                6 a newer blueprint leads  7 input refused       130 interrupted
+    """  # noqa: D301 (the command line reads the escapes as "do not wrap")
 
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and end the process with one of the exit codes."""
+    _mend_streams()
     try:
-        sys.exit(rackcast.main(arguments, standalone_mode=False))
+        code = rackcast.main(arguments, standalone_mode=False)
+        sys.stdout.flush()
+        sys.exit(code)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.Abort:
+        click.echo("interrupted", err=True)
         sys.exit(Exit.INTERRUPTED)
     except click.ClickException as error:
         error.show()
@@ -77,8 +84,22 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(f"the rack did not answer: {error}", err=True)
         sys.exit(Exit.PARTIAL)
     except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(Exit.UNEXPECTED)
+        # Whoever read us has enough; what Python still holds goes nowhere instead of into an error at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.PIPE_CLOSED)
+    except OSError as error:
+        click.echo(f"cannot write or read: {error.strerror or error}", err=True)
+        sys.exit(Exit.REFUSED)
+
+
+def _mend_streams() -> None:
+    """Make sure that text for people can always be printed: without streams into nothing, else with escapes."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 (until the end)
+        elif isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from executor.changes import Difference
+from executor.changes import Change, Difference, Kind
 from executor.compare import Comparison
 from executor.report import Outcome, Report
 from executor.sending import CallOutcome, Sent
-from rackcast.terminal import plural, safe, short, table
+from rackcast.terminal import plural, safe, table
 
 SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
     {
@@ -46,17 +46,12 @@ def print_report(out: Console, report: Report) -> None:
         columns = ("change", "calls", "done", "other outcomes")
         out.print(table("Calls", columns, _call_rows(report.actions)))
     _print_some(out, "Owed", ("target", "what", "groups", "because"), [
-        (_place(owed.target), owed.kind or "everything", ", ".join(group.text for group in owed.groups), owed.because)
+        (owed.target, owed.kind or "everything", ", ".join(group.text for group in owed.groups), owed.because)
         for owed in report.owed
     ])  # fmt: skip
     _print_others(out, report)
     if report.members_elsewhere:
         out.print(f"  {plural(report.members_elsewhere, 'member list')} differ and are ddmd's to write")
-
-
-def _place(target: str) -> str:
-    kind, _, name = target.partition(" ")
-    return f"sled {short(name)}" if kind == "sled" else target
 
 
 def _print_some(out: Console, title: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
@@ -81,13 +76,20 @@ def print_comparison(out: Console, comparison: Comparison) -> None:
     _sentence(out, comparison.outcome)
     difference = comparison.difference
     _print_some(out, "Would have to be written", ("change", "target", "groups", "to"), [
-        (change.kind.value, _place(str(change.target)), ", ".join(g.text for g in change.groups), change.subject)
+        (change.kind.value, change.target, ", ".join(g.text for g in change.groups), _to(change))
         for change in difference.changes
     ])  # fmt: skip
     _print_some(out, "No answer to trust", ("target", "why"), [
-        (_place(silence.target), silence.reason) for silence in difference.unknown
+        (silence.target, silence.reason) for silence in difference.unknown
     ])  # fmt: skip
     _print_others(out, difference)
+
+
+def _to(change: Change) -> str:
+    """Return what a change is about: a route's source, else the address of the object."""
+    if change.kind in (Kind.ROUTE_PUT, Kind.ROUTE_WITHDRAW):
+        return f"from {change.row.source or 'any source'}"
+    return change.subject.text
 
 
 def _sentence(out: Console, outcome: Outcome) -> None:
@@ -98,7 +100,7 @@ def _sentence(out: Console, outcome: Outcome) -> None:
 def _print_others(out: Console, said: Report | Difference) -> None:
     """Print what is not touched, because it is somebody else's or held."""
     _print_some(out, "In the way, and not ours", ("target", "group", "what"), [
-        (_place(str(row.target)), row.group, row.because) for row in said.conflicts
+        (row.target, row.group, row.because) for row in said.conflicts
     ])  # fmt: skip
     left = [*said.foreign, *said.held]
     if left:

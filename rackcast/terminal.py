@@ -4,9 +4,11 @@ Every text that came from outside passes `safe`, because names are chosen by ten
 printed. This file does not know commands.
 """
 
+import re
 import sys
 from collections.abc import Iterable
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 from unicodedata import category
 
 import click
@@ -20,6 +22,11 @@ from blueprints.text import dumps
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
+WHOLE = frozenset({"address", "underlay", "through", "switch", "group", "inner MAC"})
+"""Columns that are never broken, however narrow the terminal."""
+
+_NUMBER = re.compile(r"[0-9,]*")
+
 HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that a terminal may act on instead of showing."""
 
@@ -31,24 +38,45 @@ def safe(value: object) -> str:
     )
 
 
+class _Trimmed(StringIO):
+    """Passes whole lines on without the blanks that pad tables: a file of them compares well."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        super().write(text)
+        *lines, rest = self.getvalue().split("\n")
+        self.stream.write("".join(f"{line.rstrip()}\n" for line in lines))
+        self.seek(0)
+        self.truncate()
+        super().write(rest)
+        return len(text)
+
+
 def console(*, error: bool = False) -> Console:
     """Return a console on standard output (or error), as wide as the terminal, 118 columns where there is none."""
     stream = sys.stderr if error else sys.stdout
-    return Console(stderr=error, highlight=False, soft_wrap=False, width=None if stream.isatty() else 118)
+    if stream.isatty():
+        return Console(file=stream, highlight=False)
+    return Console(file=_Trimmed(stream), highlight=False, width=118)
 
 
 def print_json(document: dict[str, Any]) -> None:
     """Print *document* as JSON, one entry a line."""
-    click.echo(dumps(document), nl=False)
+    click.echo(dumps(document).encode(), nl=False)
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
     """Return a table with a *title*; cells are made safe, `Text` cells keep their style."""
     made = Table(title=Text(safe(title), style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        made.add_column(column, overflow="fold")
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
+    cells = [[cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row] for row in rows]
+    for place, column in enumerate(columns):
+        numbers = bool(cells) and all(_NUMBER.fullmatch(row[place].plain) for row in cells)
+        made.add_column(column, overflow="fold", justify="right" if numbers else "left", no_wrap=column in WHOLE)
+    for row in cells:
+        made.add_row(*row)
     return made
 
 

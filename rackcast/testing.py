@@ -6,7 +6,8 @@ In a ``conftest.py``: ``pytest_plugins = ["rackcast.testing"]``; in a test::
         assert plan(read_snapshot("my_rack.yaml")) == blueprint_snapshot
 
 ``pytest --snapshot-update`` writes the files. They hold the blueprint's canonical text, so they can be read, compared
-and even executed; only ``made`` is left out, which says who planned it and when. Needs the extra ``rackcast[test]``.
+and even executed; only ``made`` is left out, which says who planned it and when. Needs the extra
+``test``; ``pytest -vv`` shows all of a difference.
 This file does not know how a plan is made.
 """
 

@@ -45,7 +45,9 @@ def headline(out: Console, blueprint: Blueprint) -> None:
     out.print(f"[bold]Blueprint {said['id']}[/], generation {said['generation']}{after}")
     made = blueprint.made
     if made is not None and (made.by or made.comment):
-        out.print(f"  made by {safe(made.by or '?')} at {made.at}: {safe(made.comment or '')}", markup=False)
+        signed = [f"by {made.by}" if made.by else "", f"at {made.at}" if made.at else ""]
+        said_of_it = f": {made.comment}" if made.comment else ""
+        out.print(f"  made {safe(' '.join(filter(None, signed)) + said_of_it)}", markup=False)
     out.print(
         f"  {plural(said['groups'], 'group')} ({said['receiving']} heard by somebody, {said['held']} held), "
         f"{plural(said['subscriptions'], 'subscription')}, {plural(said['departures'], 'departure')}"

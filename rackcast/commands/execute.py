@@ -66,5 +66,12 @@ def run(blueprint: Blueprint, way: Way, *, dry_run: bool, allow_loss: bool = Fal
     if not quiet:
         for silence in unknown:
             click.echo(f"{silence.target}: {silence.reason}", err=True)
-    with shown_progress(quiet=quiet) as progress:
-        return asyncio.run(carry_out(blueprint, endpoints, dry_run=dry_run, allow_loss=allow_loss, progress=progress))
+    try:
+        with shown_progress(quiet=quiet) as progress:
+            return asyncio.run(
+                carry_out(blueprint, endpoints, dry_run=dry_run, allow_loss=allow_loss, progress=progress)
+            )
+    except KeyboardInterrupt:
+        if not dry_run:
+            click.echo("stopped half way; run it again to go on", err=True)
+        raise

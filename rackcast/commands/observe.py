@@ -32,6 +32,8 @@ def observe(
     Ends with 4 if some did not answer; what they hold is then null in the observation, and why is under "silent".
     """
     endpoints, unknown = Way(**way).find(read_blueprint(sleds_of).sleds if sleds_of else ())
+    if not endpoints.sleds:
+        click.echo("no sleds are asked: DNS does not list them; name a blueprint with --sleds-of", err=True)
     seen = asyncio.run(ask(endpoints))
     now = datetime.now(UTC).replace(microsecond=0)
     seen = evolve(seen, observed_at=now, silent=[*seen.silent, *unknown])

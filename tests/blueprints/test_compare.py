@@ -64,11 +64,11 @@ def test_instances_feel_what_the_rows_say(before: Snapshot, after: Snapshot) -> 
         for snapshot, without in zip((before, after), held, strict=True)
     )
     told = hearings(one, other)
-    assert {(h.group, h.instance, sled) for h in told for sled in h.before} - {
-        (h.group, h.instance, sled) for h in told for sled in h.after
+    assert {(h.group.text, h.instance, sled) for h in told for sled in h.before} - {
+        (h.group.text, h.instance, sled) for h in told for sled in h.after
     } == old - new
-    assert {(h.group, h.instance, sled) for h in told for sled in h.after} - {
-        (h.group, h.instance, sled) for h in told for sled in h.before
+    assert {(h.group.text, h.instance, sled) for h in told for sled in h.after} - {
+        (h.group.text, h.instance, sled) for h in told for sled in h.before
     } == new - old
 
 
