@@ -25,6 +25,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, overrid
 
 from blueprints.addresses import Address
 from blueprints.blueprint import Transition
+from blueprints.endpoints import URL, check_url
 from blueprints.errors import FieldError, InputRejectedError, Mistake
 from blueprints.identifiers import MulticastMac, PortId, Tag
 
@@ -210,6 +211,7 @@ def _make_converter() -> Converter:
     converter.register_unstructure_hook(UUID, str)
     converter.register_structure_hook(datetime, partial(_parsed, parse_time))
     converter.register_unstructure_hook(datetime, format_time)
+    converter.register_structure_hook_func(lambda kind: kind == URL, partial(_parsed, check_url))
     converter.register_structure_hook_factory(_is_model, _structure_model)
     converter.register_structure_hook_factory(_is_mapping, _structure_mapping)
     converter.register_structure_hook_factory(_is_list, _structure_list)

@@ -6,7 +6,7 @@ This file does not know how a daemon is spoken to.
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from attrs import field, frozen
@@ -27,9 +27,23 @@ class SubscriptionForm(StrEnum):
 _URL = re.compile(r"http://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:[0-9]{1,5})?/?")
 
 
-def _plain_url(_: Any, __: Any, url: str) -> None:
+URL = Annotated[str, "the base address of a daemon"]
+"""Text of the form ``http://ADDRESS:PORT``."""
+
+
+def check_url(url: str) -> str:
+    """Return *url* if it is the base address of a daemon.
+
+    Raises:
+        ValueError: another form.
+    """
     if not _URL.fullmatch(url):
         raise ValueError(f"{url!r} is not http://ADDRESS:PORT")
+    return url
+
+
+def _plain_url(_: Any, __: Any, url: str) -> None:
+    check_url(url)
 
 
 @frozen(kw_only=True)
@@ -64,7 +78,7 @@ class Endpoints:
     """All daemons of a rack."""
 
     switches: Mapping[SwitchSlot, SwitchEndpoints] = field(converter=by_slot)
-    sleds: Mapping[UUID, str] = field(converter=by_uuid)
+    sleds: Mapping[UUID, URL] = field(converter=by_uuid)
     api_versions: ApiVersions = field(factory=ApiVersions)
     subscriptions: SubscriptionForm = SubscriptionForm.VMM
 

@@ -2,7 +2,7 @@
 
 The text is JSON laid out one entry per line, which is YAML too: it reads and compares well and loads at JSON
 speed. Equal data give equal text. Reading takes JSON or YAML of the kind people write by hand: of YAML only
-what means the same everywhere (no aliases, no tags, no dates, no numbers in base 60, no yes and no).
+what means the same everywhere (no tags, no dates, no numbers in base 60, no yes and no).
 
 This file does not know what the data mean, nor files.
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import yaml
+from attrs import define, field
 
 from blueprints.errors import InputRejectedError, Mistake
 
@@ -153,7 +154,26 @@ def _no_constant(name: str) -> NoReturn:
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
-_PLAIN_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_PLAIN_WORDS = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}  # fmt: skip
+"""The words of YAML's core schema (YAML 1.2 section 10.3.2)."""
+
+MAX_VALUES = 20_000_000
+"""How many values a document may come to once its aliases are spelled out; a large snapshot has a million."""
+
+
+@define
+class _Open:
+    """A collection that is being read."""
+
+    collection: Any
+    anchor: str | None
+    key: list[str] = field(factory=list)
+    """The key that waits for its value; empty: none."""
+    size: int = 1
+    height: int = 1
 
 
 class _YamlReader:
@@ -161,8 +181,9 @@ class _YamlReader:
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self.stack: list[tuple[Any, list[Any]]] = []
-        """Open collections: the collection, and the key it waits to fill (empty: none)."""
+        self.stack: list[_Open] = []
+        self.anchors: dict[str, tuple[Any, int, int]] = {}
+        """What a name stands for, with its size and height, once it is whole."""
         self.document: Any = None
 
     def read(self, text: str) -> Any:
@@ -181,16 +202,20 @@ class _YamlReader:
         _reject(self.source, event.start_mark.line + 1, event.start_mark.column + 1, message)
 
     def _take(self, event: Any) -> None:
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            self._refuse(event, "anchors and aliases are not read: write the value out")
         if isinstance(event, yaml.DocumentStartEvent) and self.document is not None:
             self._refuse(event, "one file holds one document")
-        if isinstance(event, yaml.ScalarEvent):
-            self._place(self._scalar(event), event)
+        if isinstance(event, yaml.AliasEvent):
+            self._place_alias(event)
+        elif isinstance(event, yaml.ScalarEvent):
+            value = self._scalar(event)
+            self._place(value, event)
+            self._count(event, 1, 0)
+            if event.anchor:
+                self.anchors[event.anchor] = (value, 1, 0)
         elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             self._open(event)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            self.stack.pop()
+            self._close(event)
 
     def _open(self, event: Any) -> None:
         if event.tag is not None and not event.implicit:
@@ -199,7 +224,30 @@ class _YamlReader:
             self._refuse(event, f"nested deeper than {MAX_DEPTH}")
         collection: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._place(collection, event)
-        self.stack.append((collection, []))
+        self.stack.append(_Open(collection, event.anchor))
+
+    def _close(self, event: Any) -> None:
+        closed = self.stack.pop()
+        if closed.anchor:
+            self.anchors[closed.anchor] = (closed.collection, closed.size, closed.height)
+        self._count(event, closed.size, closed.height)
+
+    def _place_alias(self, event: Any) -> None:
+        """Put what the name stands for in its place; limits hold as if it were written out."""
+        if event.anchor not in self.anchors:
+            self._refuse(event, f"*{event.anchor} stands for nothing that is whole yet")
+        value, size, height = self.anchors[event.anchor]
+        if len(self.stack) + height > MAX_DEPTH:
+            self._refuse(event, f"nested deeper than {MAX_DEPTH}")
+        self._place(value, event)
+        self._count(event, size, height)
+
+    def _count(self, event: Any, size: int, height: int) -> None:
+        if self.stack:
+            self.stack[-1].size += size
+            self.stack[-1].height = max(self.stack[-1].height, height + 1)
+            if self.stack[-1].size > MAX_VALUES:
+                self._refuse(event, f"comes to more than {MAX_VALUES} values")
 
     def _scalar(self, event: Any) -> Any:
         plain, quoted = event.implicit
@@ -215,7 +263,7 @@ class _YamlReader:
         if not self.stack:
             self.document = value
             return
-        collection, key = self.stack[-1]
+        collection, key = self.stack[-1].collection, self.stack[-1].key
         if isinstance(collection, list):
             collection.append(value)
         elif key:

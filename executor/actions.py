@@ -17,6 +17,7 @@ from attrs import frozen
 from executor import bodies
 from executor.bodies import Json
 from executor.changes import Kind
+from executor.targets import Daemon
 
 
 class Tier(IntEnum):
@@ -65,12 +66,12 @@ class Gate:
 
     kinds: tuple[Kind, ...]
     scope: Scope
-    needs_routes: bool = False
-    """Closed too while the routes of the same switch could not be read: one may still be announced."""
+    reads: Daemon | None = None
+    """Closed too while this daemon of the same switch could not be read: what it holds matters."""
 
 
-def _after(*kinds: Kind, scope: Scope = Scope.TARGET, needs_routes: bool = False) -> Gate:
-    return Gate(kinds=kinds, scope=scope, needs_routes=needs_routes)
+def _after(*kinds: Kind, scope: Scope = Scope.TARGET, reads: Daemon | None = None) -> Gate:
+    return Gate(kinds=kinds, scope=scope, reads=reads)
 
 
 _UNDERLAY = "/multicast/underlay-groups"
@@ -194,7 +195,8 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             path=_ROUTES,
             body=bodies.routes_body,
             batch=True,
-            gates=(_after(*_SUBSTRATE, *_ENTRY, scope=Scope.PLACE),),
+            # A route attracts traffic: not to a switch of which nobody knows whether it holds the group.
+            gates=(_after(*_SUBSTRATE, *_ENTRY, scope=Scope.PLACE, reads=Daemon.DPD),),
         ),
         _K.ROUTE_WITHDRAW: Form(
             tier=Tier.WITHDRAW,
@@ -231,7 +233,7 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             method="DELETE",
             path=_ONE_GROUP,
             gates=(
-                _after(_K.ROUTE_WITHDRAW, scope=Scope.PLACE, needs_routes=True),
+                _after(_K.ROUTE_WITHDRAW, scope=Scope.PLACE, reads=Daemon.MGD),
                 _after(_K.FORWARDING_SET, _K.HOP_CHANGE, _K.ROUTE_PUT, scope=Scope.ANYWHERE),
             ),
         ),

@@ -87,10 +87,10 @@ class Ledger:
                 for target in self.troubles.get((kind, group), ()):
                     if _in_scope(gate.scope, change.target, target):
                         return f"waits for {kind} of {group} {gate.scope.value}"
-        if gate.needs_routes:
-            mgd = Target.mgd(SwitchSlot(change.target.place))
-            if str(mgd) in self.unknown:
-                return f"waits for {mgd}: its routes are unknown"
+        if gate.reads is not None:
+            witness = Target(daemon=gate.reads, place=change.target.place)
+            if str(witness) in self.unknown:
+                return f"waits for {witness}: what it holds is unknown"
         return None
 
     def _closed_via(self, change: Change) -> str | None:

@@ -15,14 +15,21 @@ K = TypeVar("K")
 T = TypeVar("T", SwitchTables, SledTables)
 
 
-def numbered(tables: Mapping[K, T], before: Mapping[K, T]) -> dict[K, T]:
-    """Return *tables* with generations: as *before* where nothing changed, one more where something did, else 1."""
-    return {name: _numbered(its, before.get(name)) for name, its in tables.items()}
+def numbered(tables: Mapping[K, T], before: Mapping[K, T], newcomers: int) -> dict[K, T]:
+    """Return *tables* with generations: as *before* where nothing changed, one more where something did.
+
+    Args:
+        tables: of every switch, or of every sled.
+        before: the parent's.
+        newcomers: the generation of tables that the parent does not have. One that was away for a while must not
+            come back with a lower one; no generation is above that of its blueprint, so the new blueprint's will do.
+    """
+    return {name: _numbered(its, before.get(name), newcomers) for name, its in tables.items()}
 
 
-def _numbered(tables: T, before: T | None) -> T:
+def _numbered(tables: T, before: T | None, newcomers: int) -> T:
     if before is None:
-        return evolve(tables, generation=1)
+        return evolve(tables, generation=newcomers)
     same = evolve(tables, generation=before.generation)
     return same if same == before else evolve(tables, generation=before.generation + 1)
 

@@ -67,13 +67,14 @@ def _content(snapshot: Snapshot, parent: Blueprint | None) -> Content:
     draft = Draft(snapshot=snapshot, parent=parent, instances={row.id: row for row in snapshot.instances})
     for step in PASSES:
         draft = step(draft)
+    newcomers = parent.generation + 1 if parent else 1
     return Content(
         rack_id=snapshot.rack_id,
         policy=snapshot.policy,
         groups=[_group(draft, group) for group in draft.groups],
         held=draft.held,
-        switches=numbered(draft.switches, parent.switches if parent else {}),
-        sleds=numbered(draft.sled_tables, parent.sleds if parent else {}),
+        switches=numbered(draft.switches, parent.switches if parent else {}, newcomers),
+        sleds=numbered(draft.sled_tables, parent.sleds if parent else {}, newcomers),
         ports=draft.ports,
         transitions=draft.transitions,
         findings=draft.findings,

@@ -209,6 +209,8 @@ def _placed(draft: Draft, row: Member, found: list[Finding]) -> tuple[Verdict, t
     if verdict not in (Verdict.RECEIVES, Verdict.KEEPS):
         return verdict, ()
     hears = processes(instance)
+    if state is not Effective.MIGRATING:
+        hears = tuple(vmm for vmm in hears if instance is not None and vmm == instance.active_vmm)
     return (verdict if hears else Verdict.WAITS), hears
 
 

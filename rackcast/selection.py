@@ -66,17 +66,38 @@ def _only(count: int, kind: str, word: str) -> int:
     return 0
 
 
+_ADDRESSES = ("group", "group_ip", "underlay", "underlay_group", "multicast_ip", "internal_ip", "underlay_ip")
+"""Fields by which a row belongs to a group."""
+
+
 def selected_document(blueprint: Blueprint, selection: Selection) -> dict[str, Any]:
-    """Return the expanded JSON: all of it, or the head with the parts asked for."""
+    """Return the expanded JSON: all of it, or what is left of it when the parts not asked for are taken out.
+
+    Switches and sleds that were not named are left out unless none was; so are the rows of groups not named.
+    """
     document = expanded(blueprint)
     if selection.everything:
         return document
-    head = ("format", "id", "digest", "parent", "generation", "snapshot_digest", "made", "rack_id", "policy")
-    groups = {str(group.id) for group in selection.groups}
     sleds = {str(sled) for sled in selection.sleds}
-    return {name: document[name] for name in head} | {
-        "groups": [row for row in document["groups"] if row["id"] in groups],
-        "switches": {slot: document["switches"][slot] for slot in selection.switches},
-        "sleds": {sled: its for sled, its in document["sleds"].items() if sled in sleds},
-        "ports": {sled: row for sled, row in document["ports"].items() if sled in sleds},
+    places = bool(selection.sleds or selection.switches)
+    document["switches"] = {
+        s: its for s, its in document["switches"].items() if not places or s in selection.switches
     }
+    for part in ("sleds", "ports"):
+        document[part] = {sled: its for sled, its in document[part].items() if not places or sled in sleds}
+    if selection.groups:
+        wanted = {text for g in selection.groups for text in (g.multicast_ip.text, g.underlay_ip.text)}
+        for tables in (*document["switches"].values(), *document["sleds"].values(), document):
+            _keep(tables, wanted)
+    return document
+
+
+def _keep(tables: dict[str, Any], wanted: set[str]) -> None:
+    """Take the rows of other groups out of *tables*; tables whose rows name no group stay as they are."""
+    for name, rows in tables.items():
+        if isinstance(rows, list):
+            tables[name] = [row for row in rows if wanted.intersection(_named(row)) or not _named(row)]
+
+
+def _named(row: dict[str, Any]) -> list[str]:
+    return [row[name] for name in _ADDRESSES if name in row]

@@ -7,6 +7,7 @@ import asyncio
 from collections import Counter
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import httpx
 from attrs import define, field
@@ -34,12 +35,16 @@ SHOWN = 5
 class Story:
     """Two snapshots of one rack, and where the story is told."""
 
-    out: Console
+    out: Console | None
+    """None: nobody watches, the steps are told at the end."""
+
     before: Path
     after: Path
     good: bool = field(default=True, init=False)
     started: float = field(factory=perf_counter, init=False)
     mark: float = field(factory=perf_counter, init=False)
+    steps: list[dict[str, Any]] = field(factory=list, init=False)
+    """What happened: step, seconds, what was told, and whether it was right (null: nothing to judge)."""
 
     def tell(self, scratch: Path) -> bool:
         """Play it, with files in *scratch*, and return whether everything went right."""
@@ -64,7 +69,9 @@ class Story:
     def _say(self, what: str, text: str, *, good: bool | None = None) -> None:
         now = perf_counter()
         style = {None: "", True: "green", False: "bold red"}[good]
-        self.out.print(Text(f"{now - self.mark:6.1f} s  {what:<12} ").append(text, style=style))
+        self.steps.append({"step": what, "seconds": round(now - self.mark, 1), "told": text, "good": good})
+        if self.out is not None:
+            self.out.print(Text(f"{now - self.mark:6.1f} s  {what:<12} ").append(text, style=style))
         self.mark = now
         self.good = self.good and good is not False
 
@@ -90,7 +97,7 @@ class Story:
         self._say("diff", f"of what instances hear, {said}")
 
     def _execute(self, blueprint: Blueprint, rack: RunningRack, *, last: bool = False) -> None:
-        with shown_progress(quiet=False) as progress:
+        with shown_progress(quiet=self.out is None) as progress:
             report = asyncio.run(execute(blueprint, rack.endpoints, progress=progress))
         good = report.outcome is Outcome.CONVERGED and (not last or report.counts.get("writes", 0) == 0)
         self._say("execute", _told(report), good=good)

@@ -7,15 +7,17 @@ from tempfile import TemporaryDirectory
 
 import click
 
+from rackcast.commands.options import json_option
 from rackcast.exits import Exit
 from rackcast.story import Story
-from rackcast.terminal import console
+from rackcast.terminal import console, print_json
 
 
 @click.command()
 @click.argument("folder", metavar="[FOLDER]", required=False, type=click.Path(exists=True, file_okay=False))
+@json_option
 @click.pass_context
-def demo(ctx: click.Context, /, folder: str | None) -> None:
+def demo(ctx: click.Context, /, folder: str | None, as_json: bool) -> None:
     """Play a rack of 32 sleds: plan, execute, packets, a change, execute again, packets again, nothing left to do.
 
     FOLDER holds two snapshots, before.json.gz and after.json.gz; without it, the full rack that comes with rackcast.
@@ -25,7 +27,9 @@ def demo(ctx: click.Context, /, folder: str | None) -> None:
     if not (source / "before.json.gz").exists():
         raise click.UsageError(f"{source} holds no before.json.gz; name a folder such as examples/full_rack")
     with TemporaryDirectory(prefix="rackcast-demo-") as scratch:
-        good = Story(out=console(), before=source / "before.json.gz", after=source / "after.json.gz").tell(
-            Path(scratch)
-        )
+        out = None if as_json else console()
+        story = Story(out=out, before=source / "before.json.gz", after=source / "after.json.gz")
+        good = story.tell(Path(scratch))
+    if as_json:
+        print_json({"good": good, "steps": story.steps})
     ctx.exit(Exit.DONE if good else Exit.UNEXPECTED)

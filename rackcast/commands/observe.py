@@ -8,7 +8,7 @@ from attrs import evolve
 
 from blueprints.documents import observation_document
 from blueprints.files import STANDARD, read_blueprint, write_observation
-from blueprints.observation import Observation
+from blueprints.observation import Observation, Silence
 from executor.observe import observe as ask
 from rackcast.commands.options import json_option, rack_options
 from rackcast.connect import Way
@@ -32,8 +32,8 @@ def observe(
     Ends with 4 if some did not answer; what they hold is then null in the observation, and why is under "silent".
     """
     endpoints, unknown = Way(**way).find(read_blueprint(sleds_of).sleds if sleds_of else ())
-    if not endpoints.sleds:
-        click.echo("no sleds are asked: DNS does not list them; name a blueprint with --sleds-of", err=True)
+    if not endpoints.sleds and sleds_of is None:
+        unknown = (*unknown, Silence(target="sleds", reason="DNS does not list them: name a blueprint by --sleds-of"))
     seen = asyncio.run(ask(endpoints))
     now = datetime.now(UTC).replace(microsecond=0)
     seen = evolve(seen, observed_at=now, silent=[*seen.silent, *unknown])

@@ -12,6 +12,7 @@ from simrack.serve import run
 @click.command()
 @click.argument("snapshot", metavar="SNAPSHOT")
 @click.option("--endpoints-out", metavar="FILE", help="Write where the daemons listen to FILE.")
+@click.option("--json", is_flag=True, expose_value=False, help="The first line is JSON in any case.")
 @click.option("--control-port", type=click.IntRange(1, 65535), metavar="N", help="Port of the control interface.")
 def sim(snapshot: str, endpoints_out: str | None, control_port: int | None) -> None:
     """Run the daemons of SNAPSHOT's rack on loopback, with empty tables, until told to stop.

@@ -314,7 +314,7 @@ def test_endpoints_are_plain_addresses(url: str) -> None:
     document["sleds"] = {"00000000-0000-4000-8000-000000000014": url}
     assert [line.partition(":")[0] for line in mistakes(document, endpoints_from)] == [
         "switches.switch0.dpd",
-        "sleds",
+        "sleds.00000000-0000-4000-8000-000000000014",
     ]
 
 

@@ -84,7 +84,7 @@ def test_rows_stand_on_lines_of_their_own() -> None:
     )
 
 
-WORDS = ["yes", "no", "on", "off", "Yes", "NO", "y", "n", "True", "FALSE", "Null", "NULL"]
+WORDS = ["yes", "no", "on", "off", "Yes", "NO", "y", "n"]
 NUMBERS = ["010", "0x10", "0o7", "0b1", "1_000", "12:30:45", "1.5", "1e3", ".5", ".inf", ".nan", "1" * 20]
 DATES = ["2026-08-01", "2026-08-01T12:00:00Z", "2026-08-01 12:00:00"]
 
@@ -117,12 +117,30 @@ def test_yaml_that_means_one_thing_is_read(text: str, value: Any) -> None:
     assert loads(f"key: {text}\n", "x.yaml") == {"key": value}
 
 
+def test_aliases_are_read_as_if_written_out() -> None:
+    """What a program writes that shares one list between two places is read."""
+    text = "a: &one [1, {b: &two x}]\nc: *one\nd: *two\n"
+    assert loads(text, "x.yaml") == {"a": [1, {"b": "x"}], "c": [1, {"b": "x"}], "d": "x"}
+
+
+@pytest.mark.parametrize("word", ["True", "TRUE", "true"])
+def test_words_are_read_in_the_spellings_of_the_core_schema(word: str) -> None:
+    """True and false, and nothing, in their three spellings."""
+    assert loads(f"[{word}, {word.replace('rue', 'RUE').lower()}]", "x.yaml") == [True, True]
+    assert loads("[False, FALSE, Null, NULL, ~]", "x.yaml") == [False, False, None, None, None]
+
+
 @pytest.mark.parametrize(
     ("text", "place", "reason"),
     [
-        ("a: &x 1", "line 1, column 4", "anchors"),
-        ("a: 1\nb: *x", "line 2, column 4", "anchors"),
-        ("a: &x {b: 1}", "line 1, column 4", "anchors"),
+        ("a: 1\nb: *x", "line 2, column 4", "stands for nothing"),
+        ("a: &x [*x]", "line 1, column 8", "whole yet"),
+        ("\n".join(["a: &a0 [1]", *(f"b{n}: &a{n} [*a{n - 1}]" for n in range(1, 70))]), "line 64, column", "deeper"),
+        (
+            "\n".join(["a: &a0 [1]", *(f"b{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 50)}]" for n in range(1, 9))]),
+            "line 6, column",
+            "more than 20000000 values",
+        ),
         ("a: !!str 1", "line 1, column 4", "tags"),
         ("a: !!binary aGk=", "line 1, column 4", "tags"),
         ("a: !mine [1]", "line 1, column 4", "tags"),
@@ -145,7 +163,7 @@ def test_other_yaml_is_refused_with_its_place(text: str, place: str, reason: str
     """What we do not read of YAML is refused, and the message says where and why."""
     with pytest.raises(InputRejectedError, match=reason) as caught:
         loads(text, "x.yaml")
-    assert [mistake.path for mistake in caught.value.mistakes] == [place]
+    assert caught.value.mistakes[0].path.startswith(place)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,14 @@ def test_observe_writes_what_the_rack_holds(
     assert [silence.target for silence in seen.silent] == ["switch0 mgd"]
 
 
+def test_sleds_that_nobody_could_ask_are_not_empty(run: Run, rack: SimulatedRack, tmp_path: Path) -> None:
+    """DNS does not list sleds: an observation without them says so and ends with 4."""
+    target = tmp_path / "observation.json"
+    ending = run("observe", "-o", target, "--dns", rack.dns)
+    assert ending.code == 4
+    assert [silence.target for silence in read_observation(str(target)).silent] == ["sleds"]
+
+
 def test_diff_with_the_rack_ends_with_3_until_it_is_executed(run: Run, endpoints: Path, blueprint: Path) -> None:
     """`diff --rack` says what would have to be written, and nothing once it was."""
     way = ("--rack", "--endpoints", endpoints)
@@ -181,6 +189,13 @@ def test_demo_of_a_hand_sized_rack_ends_well(run: Run, tmp_path: Path) -> None:
         _write(tmp_path / name)
     ending = run("demo", tmp_path)
     assert (ending.code, "as planned" in ending.out) == (0, True)
+    document = json.loads(run("demo", tmp_path, "--json").out)
+    assert document["good"] is True
+    assert [step["step"] for step in document["steps"] if step["good"]] == [
+        *["execute", "packets"] * 2,
+        "execute",
+        "all of it",
+    ]
 
 
 def _write(path: Path) -> None:

@@ -237,3 +237,30 @@ def test_names_cannot_steer_the_terminal(run: Run, one_group: Path, tmp_path: Pa
         assert "\x1b[31m" not in out
         assert "\u202e" not in out
         assert "\\x1b[31m[bold]\\u202ered" in out
+
+
+def test_show_json_of_one_group_is_its_rows_everywhere(run: Run, one_group: Path, tmp_path: Path) -> None:
+    """A part of the expanded JSON keeps every key, and of every table the rows that belong to the part."""
+    text = one_group.read_text()
+    second = """
+  - id: 5f0c9d3e-8b1a-4a9e-9b4c-2d7b0d1c6a22
+    name: other
+    multicast_ip: 233.252.0.9
+    state: active
+    time_created: 2026-08-01T11:59:30Z
+"""
+    snapshot, blueprint = tmp_path / "s.yaml", tmp_path / "b.json"
+    snapshot.write_text(text.replace("\nunderlay_groups: []", second + "\nunderlay_groups: []"))
+    assert run("plan", snapshot, "-o", blueprint).code == 0
+    whole = json.loads(run("show", blueprint, "--json").out)
+    part = json.loads(run("show", blueprint, "--json", "--group", "market-data").out)
+    assert list(part) == list(whole)
+    assert [len(its["underlay_groups"]) for its in (*whole["switches"].values(), *part["switches"].values())] == [
+        2,
+        2,
+        1,
+        1,
+    ]
+    assert part["sleds"] == whole["sleds"]
+    one = json.loads(run("show", blueprint, "--json", "--switch", "switch1").out)
+    assert (list(one["switches"]), one["sleds"], one["groups"]) == (["switch1"], {}, whole["groups"])
