@@ -308,13 +308,37 @@ class Transition:
 
 
 @frozen(kw_only=True)
+class HeardBy:
+    """A port that heard a held group when it was last planned."""
+
+    sled_id: UUID
+    instance_id: UUID
+    propolis_id: UUID
+    group_ip: ExternalGroup
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.group_ip.key, self.sled_id, self.instance_id, self.propolis_id)
+
+
+@frozen(kw_only=True)
 class HeldGroup:
-    """A group whose rows could not be planned: nothing of it is added, changed or removed anywhere."""
+    """A group that could not be planned: nothing of it is added, changed or removed anywhere.
+
+    What it had is remembered, because it still has it: its addresses stay taken, and who hears it is owed a leave if
+    it is not wanted when the group is planned again.
+    """
 
     id: UUID
     multicast_ip: Address
     because: str
     """The code of the finding that holds it."""
+
+    planned: PlannedGroup | None = None
+    """As it was last planned; None if it never was."""
+
+    heard_by: tuple[HeardBy, ...] = field(default=(), converter=in_order)
 
     @property
     def sort_key(self) -> Key:

@@ -1,7 +1,7 @@
 """Pass 10: the leaves that sleds are owed.
 
 Needs      tombstones; the parent's subscriptions and departures; ``draft.subscriptions``.
-Adds       ``draft.departures``, also into ``draft.sled_tables``.
+Adds       ``draft.departures``, also into ``draft.sled_tables``; the memory of ``draft.held``.
 Promises   what cannot be read back is not forgotten before it is undone: a subscription of the parent leaves the
            plan as a departure for as long as its VMM lives on that sled. Nothing that is wanted departs.
 """
@@ -12,7 +12,7 @@ from uuid import UUID
 from attrs import evolve
 
 from blueprints.addresses import Address, ExternalGroup
-from blueprints.blueprint import Departure, Subscription
+from blueprints.blueprint import Departure, HeardBy, HeldGroup, Subscription
 from blueprints.ordering import in_order
 from blueprints.snapshot import Member, MemberState
 from planner.draft import Draft
@@ -23,7 +23,7 @@ Owed = tuple[UUID, Departure]
 
 
 def list_departures(draft: Draft) -> Draft:
-    """Return *draft* with the departures of every sled."""
+    """Return *draft* with the departures of every sled, and with what held groups have remembered."""
     wanted = {(row.propolis_id, row.group_ip) for rows in draft.subscriptions.values() for row in rows}
     held = {group.multicast_ip for group in draft.held}
     owed: dict[UUID, set[Departure]] = {sled: set() for sled in draft.sleds}
@@ -32,7 +32,21 @@ def list_departures(draft: Draft) -> Draft:
             owed[sled].add(leave)
     departures = {sled: in_order(leaves) for sled, leaves in owed.items()}
     tables = {sled: evolve(its, departures=departures[sled]) for sled, its in draft.sled_tables.items()}
-    return evolve(draft, departures=departures, sled_tables=tables)
+    return evolve(draft, departures=departures, sled_tables=tables, held=remember(draft, draft.held))
+
+
+def remember(draft: Draft, groups: Iterable[HeldGroup]) -> tuple[HeldGroup, ...]:
+    """Return *groups*, which are held, with what the parent had of them: it is still on the rack."""
+    heard: dict[Address, set[HeardBy]] = {}
+    for sled, leave in _of_parent(draft):
+        row = HeardBy(
+            sled_id=sled, instance_id=leave.instance_id, propolis_id=leave.propolis_id, group_ip=leave.group_ip
+        )
+        heard.setdefault(leave.group_ip, set()).add(row)
+    return tuple(
+        evolve(group, planned=draft.before.get(group.id), heard_by=heard.get(group.multicast_ip, ()))
+        for group in groups
+    )
 
 
 def superseded(draft: Draft) -> frozenset[tuple[UUID, Address]]:
@@ -70,12 +84,21 @@ def _of_tombstones(draft: Draft) -> Iterable[Owed]:
 
 
 def _of_parent(draft: Draft) -> Iterable[Owed]:
-    for sled, tables in draft.parent.sleds.items() if draft.parent else ():
-        rows: tuple[Subscription | Departure, ...] = (*tables.subscriptions, *tables.departures)
-        for row in rows:
-            alive = processes(draft.instances.get(row.instance_id))
-            if any(vmm.id == row.propolis_id and vmm.sled_id == sled for vmm in alive):
-                yield (
-                    sled,
-                    Departure(instance_id=row.instance_id, propolis_id=row.propolis_id, group_ip=row.group_ip),
-                )
+    """Yield a leave for everything that the parent had somebody hear, or owed, where the process still lives."""
+    for sled, row in _heard_before(draft):
+        alive = processes(draft.instances.get(row.instance_id))
+        if any(vmm.id == row.propolis_id and vmm.sled_id == sled for vmm in alive):
+            yield (
+                sled,
+                Departure(instance_id=row.instance_id, propolis_id=row.propolis_id, group_ip=row.group_ip),
+            )
+
+
+def _heard_before(draft: Draft) -> Iterable[tuple[UUID, Subscription | Departure | HeardBy]]:
+    if draft.parent is None:
+        return
+    for sled, tables in draft.parent.sleds.items():
+        yield from ((sled, row) for row in tables.subscriptions)
+        yield from ((sled, row) for row in tables.departures)
+    for group in draft.parent.held:
+        yield from ((row.sled_id, row) for row in group.heard_by)

@@ -132,8 +132,11 @@ class Draft:
 
     @cached_property
     def before(self) -> Mapping[UUID, PlannedGroup]:
-        """The parent's groups, by id."""
-        return {group.id: group for group in self.parent.groups} if self.parent else {}
+        """The parent's groups by id, and those that it held as they were last planned."""
+        if self.parent is None:
+            return {}
+        held = {group.id: group.planned for group in self.parent.held if group.planned is not None}
+        return held | {group.id: group for group in self.parent.groups}
 
     @cached_property
     def known_sleds(self) -> frozenset[UUID]:

@@ -6,13 +6,14 @@ This file does not know what a pass does.
 from collections.abc import Callable
 from uuid import UUID
 
-from blueprints.blueprint import Blueprint, Content, PlannedGroup
+from blueprints.addresses import Address
+from blueprints.blueprint import Blueprint, Content, HeldGroup, PlannedGroup
 from blueprints.documents import snapshot_digest
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.findings import finding
 from blueprints.snapshot import Snapshot
 from planner.admitted_groups import admit_groups
-from planner.departures import list_departures
+from planner.departures import list_departures, remember
 from planner.draft import Draft
 from planner.group_sources import gather_sources
 from planner.lineage import descend, numbered
@@ -59,12 +60,16 @@ def plan(snapshot: Snapshot, parent: Blueprint | None = None) -> Blueprint:
     if parent is not None and parent.rack_id != snapshot.rack_id:
         mistake = Mistake("rack_id", f"is {parent.rack_id}, the snapshot's is {snapshot.rack_id}")
         raise InputRejectedError("parent", [mistake])
-    content = _content(snapshot, parent) if snapshot.policy.multicast_enabled else _nothing(snapshot)
+    content = _content(snapshot, parent) if snapshot.policy.multicast_enabled else _nothing(snapshot, parent)
     return descend(content, parent, snapshot_digest(snapshot))
 
 
+def _blank(snapshot: Snapshot, parent: Blueprint | None) -> Draft:
+    return Draft(snapshot=snapshot, parent=parent, instances={row.id: row for row in snapshot.instances})
+
+
 def _content(snapshot: Snapshot, parent: Blueprint | None) -> Content:
-    draft = Draft(snapshot=snapshot, parent=parent, instances={row.id: row for row in snapshot.instances})
+    draft = _blank(snapshot, parent)
     for step in PASSES:
         draft = step(draft)
     newcomers = parent.generation + 1 if parent else 1
@@ -97,17 +102,23 @@ def _group(draft: Draft, group: UUID) -> PlannedGroup:
     )
 
 
-def _nothing(snapshot: Snapshot) -> Content:
-    """Return the plan of a rack whose multicast is off: no target is named, so nothing is touched or removed."""
-    note = finding("multicast_disabled", "rack", "to go on, plan with the last enabled blueprint as the parent")
+def _nothing(snapshot: Snapshot, parent: Blueprint | None) -> Content:
+    """Return the plan of a rack whose multicast is off: no target is named, so nothing is touched or removed.
+
+    What the parent had is still on the rack, so all of it is held, with its memory, until the feature is on again.
+    """
+    draft = _blank(snapshot, parent)
+    asleep: list[tuple[UUID, Address]] = [(group.id, group.multicast_ip) for group in draft.before.values()]
+    asleep += [(group.id, group.multicast_ip) for group in (parent.held if parent else ()) if group.planned is None]
+    held = (HeldGroup(id=group, multicast_ip=address, because="multicast_disabled") for group, address in asleep)
     return Content(
         rack_id=snapshot.rack_id,
         policy=snapshot.policy,
         groups=(),
-        held=(),
+        held=remember(draft, held),
         switches={},
         sleds={},
         ports={},
         transitions=(),
-        findings=[note],
+        findings=[finding("multicast_disabled", "rack", "what the rack has is left alone and remembered")],
     )
