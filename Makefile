@@ -42,9 +42,7 @@ types: $(READY)
 # Without the caller's pip settings: hashes of a private mirror or a local folder would fail everywhere else.
 lock: $(READY)
 	env -u PIP_FIND_LINKS -u PIP_EXTRA_INDEX_URL CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/python -m piptools compile \
-		--quiet --upgrade --extra test --extra dev --generate-hashes --strip-extras --allow-unsafe \
-		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-		--output-file requirements.lock pyproject.toml
+		--quiet --upgrade --output-file requirements.lock pyproject.toml
 
 $(READY): requirements.lock pyproject.toml
 	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { \

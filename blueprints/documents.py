@@ -8,7 +8,7 @@ Reader's way: look at ``format`` first, then build objects with unknown keys for
 format will add its upgrade step to the plain data here. This file does not know files, planning or devices.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
@@ -252,12 +252,3 @@ def endpoints_from(document: Any, source: str) -> Endpoints:
 def endpoints_document(endpoints: Endpoints) -> Plain:
     """Return *endpoints* as plain data in canonical order."""
     return {"format": ENDPOINTS_FORMAT, **unstructure(endpoints)}
-
-
-READERS: Mapping[str, Callable[[Any, str], Any]] = {
-    SNAPSHOT_FORMAT: snapshot_from,
-    BLUEPRINT_FORMAT: blueprint_from,
-    OBSERVATION_FORMAT: observation_from,
-    ENDPOINTS_FORMAT: endpoints_from,
-}
-"""Format to reader, for whoever does not know what a file holds."""

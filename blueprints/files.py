@@ -57,9 +57,9 @@ def _unpacked(data: bytes, name: str) -> bytes:
 
 
 def _read_bytes(name: str) -> bytes:
-    if name == STANDARD and sys.stdin is None:
-        raise _rejected(name, "standard input is closed")
     if name == STANDARD:
+        if sys.stdin is None:
+            raise _rejected(name, "standard input is closed")
         return sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
         with Path(name).open("rb") as file:

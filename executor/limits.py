@@ -27,8 +27,6 @@ class Limits:
     request_seconds: float = 15.0
     """From the first byte sent to the last received; not per read, so that a slow body cannot stretch it."""
 
-    connect_seconds: float = 5.0
-
     tries: int = 3
     """Sendings of one request, the first included."""
 

@@ -1,7 +1,7 @@
 """Pass 10: the leaves that sleds are owed.
 
 Needs      tombstones; the parent's subscriptions and departures; ``draft.subscriptions``.
-Adds       ``draft.departures``, also into ``draft.sled_tables``; the memory of ``draft.held``.
+Adds       the departures of ``draft.sled_tables``; the memory of ``draft.held``.
 Promises   what cannot be read back is not forgotten before it is undone: a subscription of the parent leaves the
            plan as a departure for as long as its VMM lives on that sled. Nothing that is wanted departs.
 """
@@ -13,7 +13,6 @@ from attrs import evolve
 
 from blueprints.addresses import Address, ExternalGroup
 from blueprints.blueprint import Departure, HeardBy, HeldGroup, Subscription
-from blueprints.ordering import in_order
 from blueprints.snapshot import Member, MemberState
 from planner.draft import Draft
 from planner.receivers import processes
@@ -30,9 +29,8 @@ def list_departures(draft: Draft) -> Draft:
     for sled, leave in (*_of_tombstones(draft), *_of_parent(draft)):
         if (leave.propolis_id, leave.group_ip) not in wanted and leave.group_ip not in held and sled in owed:
             owed[sled].add(leave)
-    departures = {sled: in_order(leaves) for sled, leaves in owed.items()}
-    tables = {sled: evolve(its, departures=departures[sled]) for sled, its in draft.sled_tables.items()}
-    return evolve(draft, departures=departures, sled_tables=tables, held=remember(draft, draft.held))
+    tables = {sled: evolve(its, departures=owed[sled]) for sled, its in draft.sled_tables.items()}
+    return evolve(draft, sled_tables=tables, held=remember(draft, draft.held))
 
 
 def remember(draft: Draft, groups: Iterable[HeldGroup]) -> tuple[HeldGroup, ...]:

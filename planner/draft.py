@@ -15,7 +15,6 @@ from attrs import evolve, field, frozen
 from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
 from blueprints.blueprint import (
     Blueprint,
-    Departure,
     GroupSources,
     HeldGroup,
     PlannedGroup,
@@ -105,9 +104,6 @@ class Draft:
     switches: Mapping[SwitchSlot, SwitchTables] = field(factory=dict)
     sled_tables: Mapping[UUID, SledTables] = field(factory=dict)
     subscriptions: Mapping[UUID, tuple[Subscription, ...]] = field(factory=dict)
-    """By sled."""
-
-    departures: Mapping[UUID, tuple[Departure, ...]] = field(factory=dict)
     """By sled."""
 
     transitions: tuple[Transition, ...] = ()

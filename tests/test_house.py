@@ -213,7 +213,9 @@ def late_imports(module: Module) -> frozenset[str]:
 
 def package_index_texts() -> set[bytes]:
     """Return what names a package index; put together here, so that this file does not hold it."""
-    options = {b"--" + name for name in (b"index-url", b"extra-index-url", b"find-links", b"trusted-host")}
+    options = {
+        b"--" + name for name in (b"index-" + b"url", b"extra-index-" + b"url", b"find-links", b"trusted-host")
+    }
     return options | {b"pypi" + b".org", b"python" + b"hosted.org"}
 
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blueprints.blueprint import BLUEPRINT_FORMAT
 from blueprints.documents import (
-    READERS,
+    blueprint_from,
     endpoints_document,
     endpoints_from,
     observation_document,
@@ -18,8 +19,10 @@ from blueprints.documents import (
     snapshot_document,
     snapshot_from,
 )
+from blueprints.endpoints import ENDPOINTS_FORMAT
 from blueprints.errors import InputRejectedError
-from blueprints.snapshot import Snapshot, VmmState
+from blueprints.observation import OBSERVATION_FORMAT
+from blueprints.snapshot import SNAPSHOT_FORMAT, Snapshot, VmmState
 from blueprints.text import dumps, loads
 from tests.planner.case_files import CASES, read_snapshot
 from tests.strategies import shuffled, snapshots
@@ -198,8 +201,16 @@ def test_the_format_is_looked_at_first(document: Any, said: str) -> None:
     assert mistakes(document) == [said]
 
 
-def test_every_format_has_a_reader() -> None:
-    """Readers are found by format, and each refuses the formats of the others."""
+READERS: dict[str, Callable[[Any, str], Any]] = {
+    SNAPSHOT_FORMAT: snapshot_from,
+    BLUEPRINT_FORMAT: blueprint_from,
+    OBSERVATION_FORMAT: observation_from,
+    ENDPOINTS_FORMAT: endpoints_from,
+}
+
+
+def test_a_reader_refuses_the_formats_of_the_others() -> None:
+    """Each format has its reader, and each reader takes one format."""
     for wanted, read in READERS.items():
         for other in READERS:
             if other != wanted:
