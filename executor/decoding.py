@@ -19,7 +19,7 @@ from blueprints.observation import (
     SeenRoute,
     SeenUnderlay,
 )
-from executor.strict import (
+from blueprints.strict import (
     Json,
     Object,
     address,

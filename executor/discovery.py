@@ -22,12 +22,12 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from blueprints import strict
 from blueprints.endpoints import ApiVersions, Endpoints, SubscriptionForm, SwitchEndpoints
 from blueprints.errors import BadAnswerError, DeviceError, SilentError
 from blueprints.identifiers import SwitchSlot
 from blueprints.observation import Silence
 from blueprints.ordering import in_order
-from executor import strict
 from executor.http import Api, Client
 from executor.limits import Limits
 from executor.names import Names, parse_server

@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 from attrs import evolve
 
+from blueprints import strict
 from blueprints.addresses import Address
 from blueprints.blueprint import ExternalEntryRow, MemberPort, UnderlayEntry
 from blueprints.errors import BadAnswerError, RefusedError
 from blueprints.observation import SeenExternal, SeenUnderlay
-from executor import decoding, strict
+from executor import decoding
 from executor.changes import Change, Kind
 from executor.http import Client
 

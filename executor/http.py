@@ -19,8 +19,8 @@ from typing import Any
 import httpx
 from attrs import define, field, frozen
 
+from blueprints import strict
 from blueprints.errors import BadAnswerError, InvariantError, RefusedError, SilentError
-from executor import strict
 from executor.limits import Limits
 from executor.transport import PlainTransport
 

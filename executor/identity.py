@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from uuid import UUID
 
+from blueprints import strict
 from blueprints.errors import BadAnswerError
 from blueprints.identifiers import SwitchSlot
-from executor import strict
 from executor.http import Client, Json
 from executor.targets import Daemon, Target
 

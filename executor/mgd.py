@@ -4,8 +4,9 @@ Source: mgd's API document, version 13: static multicast routes come as one list
 This file does not know why a route is wanted.
 """
 
+from blueprints import strict
 from blueprints.observation import SeenRoute
-from executor import decoding, strict
+from executor import decoding
 from executor.http import Client
 
 

@@ -5,8 +5,9 @@ NIC joins cannot be read at all.
 This file does not know why an entry is wanted.
 """
 
+from blueprints import strict
 from blueprints.observation import SeenForwarding, SeenM2p
-from executor import decoding, strict
+from executor import decoding
 from executor.http import Client
 
 

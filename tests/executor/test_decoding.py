@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blueprints import strict
 from blueprints.errors import BadAnswerError
-from executor import decoding, strict
+from executor import decoding
 
 UNDERLAY = {
     "kind": "underlay",
