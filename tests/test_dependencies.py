@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 LOCK_LINE = re.compile(r"( *#.*)?|[a-z0-9.-]+==[a-z0-9.]+ \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
 """A comment or nothing, a pinned version, or one of its hashes."""
 
-ROW = re.compile(r"\| (?P<name>[\w-]+) \| (?P<bound>[\d.]+) \|.*")
+ROW = re.compile(r"\| (?P<name>[][\w-]+) \| (?P<bound>[\d.]+) \|.*")
 """A line of the page's tables: package, lower bound, and the reasons."""
 
 
