@@ -112,7 +112,8 @@ def _is_address(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Address)
 
 
-def _is_model(kind: Any) -> bool:
+def is_model(kind: Any) -> bool:
+    """Return whether *kind* is a record of named fields, not a value that is written as text."""
     return isinstance(kind, type) and has(kind) and kind not in _TEXT_TYPES and not issubclass(kind, Address)
 
 
@@ -212,7 +213,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook(datetime, partial(_parsed, parse_time))
     converter.register_unstructure_hook(datetime, format_time)
     converter.register_structure_hook_func(lambda kind: kind == URL, partial(_parsed, check_url))
-    converter.register_structure_hook_factory(_is_model, _structure_model)
+    converter.register_structure_hook_factory(is_model, _structure_model)
     converter.register_structure_hook_factory(_is_mapping, _structure_mapping)
     converter.register_structure_hook_factory(_is_list, _structure_list)
     converter.register_structure_hook(StrEnum, _parse_enum)

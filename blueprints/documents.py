@@ -8,7 +8,7 @@ Reader's way: look at ``format`` first, then build objects with unknown keys for
 format will add its upgrade step to the plain data here. This file does not know files, planning or devices.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
@@ -20,9 +20,10 @@ from blueprints.converter import structure, unstructure
 from blueprints.endpoints import ENDPOINTS_FORMAT, Endpoints
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.file_form import SHARED, FileContent, from_file, to_file
+from blueprints.lines import rows
 from blueprints.observation import OBSERVATION_FORMAT, Observation
 from blueprints.snapshot import SNAPSHOT_FORMAT, Snapshot
-from blueprints.text import dumps
+from blueprints.text import dumps, pieces
 
 T = TypeVar("T")
 Plain = dict[str, Any]
@@ -109,13 +110,27 @@ def snapshot_document(snapshot: Snapshot) -> Plain:
     return {"format": SNAPSHOT_FORMAT, **unstructure(snapshot)}
 
 
+def snapshot_pieces(snapshot: Snapshot) -> Iterator[str]:
+    """Yield the canonical text of *snapshot* bit by bit: that of its document, made without one."""
+    head = unstructure(evolve(snapshot, sleds=(), groups=(), underlay_groups=(), members=(), instances=()))
+    ready = {name: rows(getattr(snapshot, name)) for name in _ROWS_WITH_IDS}
+    return pieces({"format": SNAPSHOT_FORMAT, **head}, ready)
+
+
 def snapshot_digest(snapshot: Snapshot) -> str:
     """Return ``sha256:`` and the digest of the snapshot's canonical text."""
-    return _digest(snapshot_document(snapshot))
+    return _digest_of(snapshot_pieces(snapshot))
 
 
 def _digest(document: Plain) -> str:
-    return "sha256:" + sha256(dumps(document).encode()).hexdigest()
+    return _digest_of((dumps(document),))
+
+
+def _digest_of(texts: Iterable[str]) -> str:
+    digest = sha256()
+    for text in texts:
+        digest.update(text.encode())
+    return "sha256:" + digest.hexdigest()
 
 
 # --- blueprint ------------------------------------------------------------------------------------------------------

@@ -9,8 +9,9 @@ import os
 import sys
 import tempfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from blueprints.blueprint import Blueprint
 from blueprints.documents import (
@@ -20,8 +21,8 @@ from blueprints.documents import (
     file_form,
     observation_document,
     observation_from,
-    snapshot_document,
     snapshot_from,
+    snapshot_pieces,
 )
 from blueprints.endpoints import Endpoints
 from blueprints.errors import InputRejectedError, Mistake
@@ -130,37 +131,51 @@ def read_endpoints(name: str) -> Endpoints:
     return endpoints_from(read_document(name), name)
 
 
-def write_text(name: str, text: str) -> None:
-    """Write *text* to the file *name*, packed if it ends in ``.gz``; ``-`` is standard output, always UTF-8.
+def write_text(name: str, *texts: str) -> None:
+    """Write *texts* to the file *name*; see `write_pieces`."""
+    write_pieces(name, texts)
 
-    The file is the old one until the new one is whole and on disk: it appears under its name in one step. A link is
-    followed, and what is no file (a pipe, a device) is written to.
+
+def write_pieces(name: str, texts: Iterable[str]) -> None:
+    """Write *texts* one after the other to the file *name*, packed if it ends in ``.gz``.
+
+    ``-`` is standard output, always UTF-8. The file is the old one until the new one is whole and on disk: it appears
+    under its name in one step. A link is followed, and what is no file (a pipe, a device) is written to.
 
     Raises:
         InputRejectedError: the place cannot be written; nothing is left behind.
     """
     if name == STANDARD:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode())
+        _fill(sys.stdout.buffer, texts)
         sys.stdout.buffer.flush()
         return
-    data = gzip.compress(text.encode(), mtime=0) if name.endswith(".gz") else text.encode()
     try:
         path = Path(name).resolve()
         if path.exists() and not path.is_file():
-            path.write_bytes(data)
+            with path.open("wb") as file:
+                _fill(file, texts, packed=name.endswith(".gz"))
         else:
-            _replace(path, data)
+            _replace(path, texts)
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise _rejected(name, getattr(error, "strerror", None) or str(error)) from None
 
 
-def _replace(path: Path, data: bytes) -> None:
+def _fill(file: IO[bytes] | gzip.GzipFile, texts: Iterable[str], *, packed: bool = False) -> None:
+    if packed:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packing:
+            _fill(packing, texts)
+        return
+    for text in texts:
+        file.write(text.encode())
+
+
+def _replace(path: Path, texts: Iterable[str]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     scratch = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            _fill(file, texts, packed=path.name.endswith(".gz"))
             file.flush()
             os.fsync(file.fileno())
         scratch.chmod(0o666 & ~_umask())
@@ -178,7 +193,7 @@ def _umask() -> int:
 
 def write_snapshot(name: str, snapshot: Snapshot) -> None:
     """Write the canonical text of *snapshot* to the file *name*; see `write_text`."""
-    write_text(name, dumps(snapshot_document(snapshot)))
+    write_pieces(name, snapshot_pieces(snapshot))
 
 
 def write_blueprint(name: str, blueprint: Blueprint) -> None:

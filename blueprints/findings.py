@@ -27,6 +27,7 @@ _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 FINDINGS: Mapping[str, tuple[Severity, str]] = MappingProxyType(
     {
         "multicast_disabled": (_N, "the feature is off: nothing is planned and nothing removed"),
+        "capacity_exceeded": (_E, "a switch has no room for what is planned: nothing of the plan is carried out"),
         "switch_missing": (_W, "a rack has two switches and the snapshot knows one"),
         "sled_row_missing": (_W, "the parent knows a sled that has no row: kept as it was"),
         "sled_nics_unknown": (_W, "nobody said which NICs a sled has: its filters are those of the parent"),

@@ -9,7 +9,7 @@ This file does not know what the data mean, nor files.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn
 
 import yaml
@@ -28,8 +28,14 @@ _ESCAPED = re.compile(
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "), allow_nan=False)
 
 
-def _one_line(value: Any) -> str:
-    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", _ENCODER.encode(value))
+def one_line(value: Any) -> str:
+    """Return the canonical text of plain data on one line."""
+    return escaped(_ENCODER.encode(value))
+
+
+def escaped(text: str) -> str:
+    """Return JSON *text* with everything escaped that hides, or that YAML may not hold."""
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _is_table(value: Any, depth: int) -> bool:
@@ -59,20 +65,35 @@ def dumps(document: dict[str, Any]) -> str:
     return _spread_object(document, 0) + "\n"
 
 
+def pieces(document: dict[str, Any], ready: Mapping[str, Iterable[str]]) -> Iterator[str]:
+    """Yield the canonical text of *document* bit by bit, for documents that are large.
+
+    Args:
+        document: plain data, of one key or more.
+        ready: by key, the text of entries that others make; *document* says only where they stand.
+    """
+    before = "{\n"
+    for key, item in document.items():
+        yield f"{before}{one_line(key)}: "
+        yield from ready[key] if key in ready else (_laid_out(item, 1),)
+        before = ",\n"
+    yield "\n}\n"
+
+
 def _laid_out(value: Any, depth: int) -> str:
     if not _is_table(value, depth):
-        return _one_line(value)
+        return one_line(value)
     if isinstance(value, dict):
         return _spread_object(value, depth)
     pad = " " * depth
-    rows = ",\n".join(pad + _one_line(row) for row in value)
+    rows = ",\n".join(pad + one_line(row) for row in value)
     return f"[\n{rows}\n{pad[1:]}]"
 
 
 def _spread_object(value: dict[str, Any], depth: int) -> str:
     """Return the object at *depth* with a line for each entry; deeper is one space further in."""
     pad = " " * depth
-    entries = ",\n".join(f"{pad}{_one_line(key)}: {_laid_out(item, depth + 1)}" for key, item in value.items())
+    entries = ",\n".join(f"{pad}{one_line(key)}: {_laid_out(item, depth + 1)}" for key, item in value.items())
     return f"{{\n{entries}\n{pad[1:]}}}"
 
 

@@ -1,0 +1,67 @@
+"""Rows written without plain data in between: the same text as with it."""
+
+from datetime import datetime, timedelta, timezone
+
+from attrs import evolve
+from hypothesis import given
+
+from benchmarks.workload import rack
+from blueprints.documents import snapshot_digest, snapshot_document, snapshot_from, snapshot_pieces
+from blueprints.lines import rows
+from blueprints.snapshot import Group, Snapshot
+from blueprints.text import dumps, loads
+from tests.strategies import snapshots
+
+
+@given(snapshots())
+def test_the_text_is_that_of_the_document(snapshot: Snapshot) -> None:
+    """A snapshot's text is, byte for byte, the canonical text of its document."""
+    assert _text(snapshot) == dumps(snapshot_document(snapshot))
+
+
+def test_a_large_rack_reads_back() -> None:
+    """The text of a generated rack reads back as that rack."""
+    snapshot = rack(3)
+    assert snapshot_from(loads(_text(snapshot), "s.json"), "s.json") == snapshot
+
+
+def test_names_that_hide_are_escaped() -> None:
+    """Characters that hide or turn a line around are escaped as everywhere else, others stand as they are."""
+    snapshot = _named('caf\u00e9 \u202e \x7f "q" \\ \n \u2028 \U0001f600')
+    text = _text(snapshot)
+    assert text == dumps(snapshot_document(snapshot))
+    assert "\u202e" not in text
+    assert "\x7f" not in text
+    assert "caf\u00e9" in text
+    assert "\U0001f600" in text
+
+
+def test_times_of_other_zones_are_written_in_utc() -> None:
+    """A time with another offset, or with microseconds, is written as the document writes it."""
+    snapshot = rack(1)
+    odd = datetime(2026, 8, 1, 14, 0, 0, 120, tzinfo=timezone(timedelta(hours=2)))
+    changed = evolve(snapshot, groups=[evolve(group, time_created=odd) for group in snapshot.groups])
+    assert _text(changed) == dumps(snapshot_document(changed))
+    assert '"time_created": "2026-08-01T12:00:00.000120Z"' in _text(changed)
+
+
+def test_no_rows_are_an_empty_list() -> None:
+    """A table without rows is an empty list, as in the document."""
+    assert "".join(rows(())) == "[]"
+
+
+def test_the_digest_is_that_of_the_text() -> None:
+    """Two equal snapshots have one digest, a changed row another."""
+    snapshot = rack(1)
+    assert snapshot_digest(snapshot) == snapshot_digest(evolve(snapshot))
+    assert snapshot_digest(snapshot) != snapshot_digest(_named("other"))
+
+
+def _named(name: str) -> Snapshot:
+    snapshot = rack(1)
+    first: Group = snapshot.groups[0]
+    return evolve(snapshot, groups=[evolve(first, name=name), *snapshot.groups[1:]])
+
+
+def _text(snapshot: Snapshot) -> str:
+    return "".join(snapshot_pieces(snapshot))
