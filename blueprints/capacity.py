@@ -203,12 +203,12 @@ LIMITS: tuple[Limit, ...] = (
 )
 
 
-def excesses(content: Content) -> tuple[Excess, ...]:
-    """Return every limit that *content* exceeds, by switch, then in the order of `LIMITS`, then by group."""
+def excesses(content: Content, limits: Iterable[Limit] = LIMITS) -> tuple[Excess, ...]:
+    """Return every one of *limits* that *content* exceeds, by switch, then in their order, then by group."""
     found: list[Excess] = []
     for slot, tables in content.switches.items():
         occupants = (*_planned(content, tables), *_kept(content, slot))
-        for limit in LIMITS:
+        for limit in limits:
             found += _excesses(limit, slot, occupants)
     return tuple(found)
 

@@ -1,6 +1,7 @@
 """What a blueprint must not say, checked again before anything is sent.
 
-Rules: in one table of one target, no key stands twice; the tables could not be compared otherwise.
+Rules: in one table of one target, no key stands twice; the tables could not be compared otherwise. Every switch has
+room for what it shall hold; a table that fills up would end a run half way.
 Addresses need no check here: their types refuse wrong ones.
 This file does not know racks.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from blueprints.blueprint import Content
+from blueprints.capacity import excesses
 
 
 def refusals(content: Content) -> tuple[str, ...]:
@@ -23,6 +25,7 @@ def refusals(content: Content) -> tuple[str, ...]:
     for sled, tables in content.sleds.items():
         found += _twice(f"sled {sled} mapping of", (row.group for row in tables.m2p))
         found += _twice(f"sled {sled} forwarding of", (row.underlay for row in tables.forwarding))
+    found += [f"{excess.subject}: {excess.message}" for excess in excesses(content)]
     return tuple(found)
 
 

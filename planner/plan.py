@@ -6,8 +6,11 @@ This file does not know what a pass does.
 from collections.abc import Callable
 from uuid import UUID
 
+from attrs import evolve
+
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, Content, HeldGroup, PlannedGroup
+from blueprints.capacity import excesses
 from blueprints.documents import snapshot_digest
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.findings import finding
@@ -73,7 +76,7 @@ def _content(snapshot: Snapshot, parent: Blueprint | None) -> Content:
     for step in PASSES:
         draft = step(draft)
     newcomers = parent.generation + 1 if parent else 1
-    return Content(
+    content = Content(
         rack_id=snapshot.rack_id,
         policy=snapshot.policy,
         groups=[_group(draft, group) for group in draft.groups],
@@ -84,6 +87,13 @@ def _content(snapshot: Snapshot, parent: Blueprint | None) -> Content:
         transitions=draft.transitions,
         findings=draft.findings,
     )
+    return _weighed(content)
+
+
+def _weighed(content: Content) -> Content:
+    """Return *content* with what its switches have no room for; which group has to give way is not ours to say."""
+    found = [finding("capacity_exceeded", excess.subject, excess.message) for excess in excesses(content)]
+    return evolve(content, findings=(*content.findings, *found)) if found else content
 
 
 def _group(draft: Draft, group: UUID) -> PlannedGroup:

@@ -3,6 +3,7 @@
 Unless somebody signs it, a blueprint does not say when it was made: the same snapshot gives the same file.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import click
@@ -10,9 +11,11 @@ from attrs import evolve
 
 from blueprints.blueprint import Blueprint, Made
 from blueprints.files import STANDARD, read_blueprint, read_snapshot, write_blueprint
+from blueprints.findings import Finding
 from planner import plan as make_plan
 from rackcast import __version__
 from rackcast.commands.options import json_option
+from rackcast.exits import Exit
 from rackcast.terminal import console, print_json
 from rackcast.views import headline, summary
 
@@ -23,19 +26,44 @@ from rackcast.views import headline, summary
 @click.option("-o", "--output", metavar="BLUEPRINT", default=STANDARD, show_default=True, help="Where to write it.")
 @click.option("--by", metavar="WHO", help="Sign the blueprint: who planned it. Also notes the time.")
 @click.option("--comment", metavar="TEXT", help="Why it was planned. Also notes the time.")
+@click.option("--waive-limits", is_flag=True, help="Write the blueprint even if a switch has no room for it.")
 @json_option
-def plan(snapshot: str, parent: str | None, output: str, by: str | None, comment: str | None, as_json: bool) -> None:
+@click.pass_context
+def plan(
+    ctx: click.Context,
+    /,
+    snapshot: str,
+    parent: str | None,
+    output: str,
+    *,
+    waive_limits: bool,
+    as_json: bool,
+    **signed: str | None,
+) -> None:
     """Plan SNAPSHOT and write the blueprint.
 
     The same snapshot and parent give the same bytes. With a parent that already says all there is to say, the
-    parent itself is written.
+    parent itself is written. A plan that a switch has no room for is not written: that ends with 7.
     """
     before = read_blueprint(parent) if parent else None
     blueprint = make_plan(read_snapshot(snapshot), before)
+    too_much = [found for found in blueprint.findings if found.code == "capacity_exceeded"]
+    if too_much and not waive_limits:
+        _refuse(too_much)
+        ctx.exit(Exit.REFUSED)
     if blueprint is not before:
-        blueprint = evolve(blueprint, made=_made(by, comment))
+        blueprint = evolve(blueprint, made=_made(**signed))
     write_blueprint(output, blueprint)
     _tell(blueprint, unchanged=blueprint is before, as_json=as_json and output != STANDARD)
+
+
+def _refuse(too_much: Iterable[Finding]) -> None:
+    """Say what there is no room for, all of it."""
+    for found in too_much:
+        click.echo(f"{found.subject}: {found.message}", err=True)
+    click.echo(
+        "nothing is written: the plan does not fit (--waive-limits writes it all the same, to look at)", err=True
+    )
 
 
 def _made(by: str | None, comment: str | None) -> Made:
