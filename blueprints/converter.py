@@ -41,6 +41,12 @@ _REFUSALS = (ValueError, KeyError, BaseValidationError)
 _FILE_NAMES = {"from_": "from"}
 """Names that Python does not allow for a field."""
 
+
+def file_name(field: str) -> str:
+    """Return what a *field* is called in files."""
+    return _FILE_NAMES.get(field, field)
+
+
 _KINDS = {str: "text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
 
 
@@ -105,7 +111,8 @@ def _parse_enum(value: Any, choices: type[StrEnum]) -> Any:
         raise ValueError(f"{value!r:.60} is not one of {allowed}") from None
 
 
-_TEXT_TYPES = (PortId, Tag, MulticastMac)
+TEXT_TYPES = (PortId, Tag, MulticastMac)
+"""Values with parts that are written as one text."""
 
 
 def _is_address(kind: Any) -> bool:
@@ -114,7 +121,7 @@ def _is_address(kind: Any) -> bool:
 
 def is_model(kind: Any) -> bool:
     """Return whether *kind* is a record of named fields, not a value that is written as text."""
-    return isinstance(kind, type) and has(kind) and kind not in _TEXT_TYPES and not issubclass(kind, Address)
+    return isinstance(kind, type) and has(kind) and kind not in TEXT_TYPES and not issubclass(kind, Address)
 
 
 def _is_mapping(kind: Any) -> bool:
@@ -205,7 +212,7 @@ def _make_converter() -> Converter:
     converter = Converter(forbid_extra_keys=True, unstruct_collection_overrides={tuple: list})
     for scalar in (str, int, bool):
         converter.register_structure_hook(scalar, partial(_exactly, scalar))
-    for text_type in _TEXT_TYPES:
+    for text_type in TEXT_TYPES:
         converter.register_structure_hook(text_type, partial(_parsed, text_type.parse))
         converter.register_unstructure_hook(text_type, str)
     converter.register_structure_hook(UUID, partial(_parsed, _parse_uuid))
@@ -264,7 +271,7 @@ def _mistakes(error: Exception, path: str) -> Iterator[Mistake]:
 
 def _step(note: IterableValidationNote | AttributeValidationNote) -> str:
     if isinstance(note, AttributeValidationNote):
-        return f".{_FILE_NAMES.get(note.name, note.name)}"
+        return f".{file_name(note.name)}"
     return f"[{note.index}]" if isinstance(note.index, int) else f".{note.index}"
 
 

@@ -20,10 +20,10 @@ from blueprints.converter import structure, unstructure
 from blueprints.endpoints import ENDPOINTS_FORMAT, Endpoints
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.file_form import SHARED, FileContent, from_file, to_file
-from blueprints.lines import rows
+from blueprints.lines import outlined
 from blueprints.observation import OBSERVATION_FORMAT, Observation
 from blueprints.snapshot import SNAPSHOT_FORMAT, Snapshot
-from blueprints.text import dumps, pieces
+from blueprints.text import pieces
 
 T = TypeVar("T")
 Plain = dict[str, Any]
@@ -112,18 +112,12 @@ def snapshot_document(snapshot: Snapshot) -> Plain:
 
 def snapshot_pieces(snapshot: Snapshot) -> Iterator[str]:
     """Yield the canonical text of *snapshot* bit by bit: that of its document, made without one."""
-    head = unstructure(evolve(snapshot, sleds=(), groups=(), underlay_groups=(), members=(), instances=()))
-    ready = {name: rows(getattr(snapshot, name)) for name in _ROWS_WITH_IDS}
-    return pieces({"format": SNAPSHOT_FORMAT, **head}, ready)
+    return pieces({"format": SNAPSHOT_FORMAT, **outlined(snapshot)})
 
 
 def snapshot_digest(snapshot: Snapshot) -> str:
     """Return ``sha256:`` and the digest of the snapshot's canonical text."""
     return _digest_of(snapshot_pieces(snapshot))
-
-
-def _digest(document: Plain) -> str:
-    return _digest_of((dumps(document),))
 
 
 def _digest_of(texts: Iterable[str]) -> str:
@@ -162,9 +156,17 @@ def expanded(blueprint: Blueprint) -> Plain:
 
 
 def file_form(blueprint: Blueprint) -> Plain:
-    """Return the form that is written to files; its canonical text is the blueprint's bytes."""
-    head = {name: unstructure(value) for name, value in _fields(blueprint, _HEAD).items()}
-    return {"format": BLUEPRINT_FORMAT, **head, **unstructure(to_file(blueprint))}
+    """Return the form that is written to files, as plain data."""
+    return {"format": BLUEPRINT_FORMAT, **unstructure(_head(blueprint)), **unstructure(to_file(blueprint))}
+
+
+def blueprint_pieces(blueprint: Blueprint) -> Iterator[str]:
+    """Yield the blueprint's bytes bit by bit: the canonical text of its file form, made without it."""
+    return pieces({"format": BLUEPRINT_FORMAT, **unstructure(_head(blueprint)), **outlined(to_file(blueprint))})
+
+
+def _head(blueprint: Blueprint) -> dict[str, Any]:
+    return _fields(blueprint, _HEAD)
 
 
 def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot: str) -> Blueprint:
@@ -177,7 +179,7 @@ def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot
         snapshot: the digest of the snapshot it was planned from.
     """
     head = {"parent": unstructure(parent), "generation": generation, "snapshot_digest": snapshot}
-    digest = _digest({"format": BLUEPRINT_FORMAT, **head, **unstructure(to_file(content))})
+    digest = _digest_of(pieces({"format": BLUEPRINT_FORMAT, **head, **outlined(to_file(content))}))
     return Blueprint(
         id=uuid5(content.rack_id, digest),
         digest=digest,

@@ -16,9 +16,9 @@ from typing import IO, Any
 from blueprints.blueprint import Blueprint
 from blueprints.documents import (
     blueprint_from,
+    blueprint_pieces,
     endpoints_document,
     endpoints_from,
-    file_form,
     observation_document,
     observation_from,
     snapshot_from,
@@ -198,7 +198,7 @@ def write_snapshot(name: str, snapshot: Snapshot) -> None:
 
 def write_blueprint(name: str, blueprint: Blueprint) -> None:
     """Write the canonical text of *blueprint* to the file *name*; see `write_text`."""
-    write_text(name, dumps(file_form(blueprint)))
+    write_pieces(name, blueprint_pieces(blueprint))
 
 
 def write_observation(name: str, observation: Observation) -> None:

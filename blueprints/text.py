@@ -9,11 +9,11 @@ This file does not know what the data mean, nor files.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import yaml
-from attrs import define, field
+from attrs import define, field, frozen
 
 from blueprints.errors import InputRejectedError, Mistake
 
@@ -24,6 +24,9 @@ _ESCAPED = re.compile(
     "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff"  # JSON may hold these raw, YAML may not (YAML 1.2, 5.1)
     "\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f]"  # these hide, or turn the line around under a reviewer's eyes
 )
+
+_AT_ONCE = 1000
+"""How many lines of a list are handed on at a time."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "), allow_nan=False)
 
@@ -38,8 +41,21 @@ def escaped(text: str) -> str:
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+@frozen
+class Lines:
+    """A list whose entries are made to text when they are written: one line each."""
+
+    entries: Sequence[Any]
+    """One or more."""
+
+    write: Callable[[Any], str]
+    """An entry to its canonical text."""
+
+
 def _is_table(value: Any, depth: int) -> bool:
     """Whether *value* holds entries that deserve lines of their own: rows, or objects right below the top."""
+    if isinstance(value, Lines):
+        return True
     if isinstance(value, list):
         return any(isinstance(item, dict | list) for item in value)
     if not isinstance(value, dict):
@@ -62,39 +78,46 @@ def dumps(document: dict[str, Any]) -> str:
     "none": []
     }
     """
-    return _spread_object(document, 0) + "\n"
+    return "".join(pieces(document))
 
 
-def pieces(document: dict[str, Any], ready: Mapping[str, Iterable[str]]) -> Iterator[str]:
-    """Yield the canonical text of *document* bit by bit, for documents that are large.
-
-    Args:
-        document: plain data, of one key or more.
-        ready: by key, the text of entries that others make; *document* says only where they stand.
-    """
-    before = "{\n"
-    for key, item in document.items():
-        yield f"{before}{one_line(key)}: "
-        yield from ready[key] if key in ready else (_laid_out(item, 1),)
-        before = ",\n"
-    yield "\n}\n"
+def pieces(document: dict[str, Any]) -> Iterator[str]:
+    """Yield the canonical text of *document*, plain data and `Lines`, bit by bit; joined they are `dumps`."""
+    yield from _spread_object(document, 0)
+    yield "\n"
 
 
-def _laid_out(value: Any, depth: int) -> str:
+def _laid_out(value: Any, depth: int) -> Iterator[str]:
     if not _is_table(value, depth):
-        return one_line(value)
-    if isinstance(value, dict):
-        return _spread_object(value, depth)
-    pad = " " * depth
-    rows = ",\n".join(pad + one_line(row) for row in value)
-    return f"[\n{rows}\n{pad[1:]}]"
+        yield one_line(value)
+    elif isinstance(value, dict):
+        yield from _spread_object(value, depth)
+    elif isinstance(value, Lines):
+        yield from _spread_list(value.entries, value.write, depth)
+    else:
+        yield from _spread_list(value, one_line, depth)
 
 
-def _spread_object(value: dict[str, Any], depth: int) -> str:
-    """Return the object at *depth* with a line for each entry; deeper is one space further in."""
+def _spread_list(entries: Sequence[Any], write: Callable[[Any], str], depth: int) -> Iterator[str]:
+    """Yield a list of one entry or more, a line each."""
     pad = " " * depth
-    entries = ",\n".join(f"{pad}{one_line(key)}: {_laid_out(item, depth + 1)}" for key, item in value.items())
-    return f"{{\n{entries}\n{pad[1:]}}}"
+    between = f",\n{pad}"
+    before = f"[\n{pad}"
+    for start in range(0, len(entries), _AT_ONCE):
+        yield before + between.join([write(entry) for entry in entries[start : start + _AT_ONCE]])
+        before = between
+    yield f"\n{pad[1:]}]"
+
+
+def _spread_object(value: dict[str, Any], depth: int) -> Iterator[str]:
+    """Yield the object at *depth* with a line for each entry; deeper is one space further in."""
+    pad = " " * depth
+    before = "{\n"
+    for key, item in value.items():
+        yield f"{before}{pad}{one_line(key)}: "
+        yield from _laid_out(item, depth + 1)
+        before = ",\n"
+    yield f"\n{pad[1:]}}}" if value else f"{{\n\n{pad[1:]}}}"
 
 
 def loads(text: str, source: str) -> Any:

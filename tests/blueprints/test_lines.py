@@ -6,10 +6,17 @@ from attrs import evolve
 from hypothesis import given
 
 from benchmarks.workload import rack
-from blueprints.documents import snapshot_digest, snapshot_document, snapshot_from, snapshot_pieces
-from blueprints.lines import rows
+from blueprints.documents import (
+    blueprint_pieces,
+    file_form,
+    snapshot_digest,
+    snapshot_document,
+    snapshot_from,
+    snapshot_pieces,
+)
 from blueprints.snapshot import Group, Snapshot
 from blueprints.text import dumps, loads
+from planner import plan
 from tests.strategies import snapshots
 
 
@@ -45,9 +52,11 @@ def test_times_of_other_zones_are_written_in_utc() -> None:
     assert '"time_created": "2026-08-01T12:00:00.000120Z"' in _text(changed)
 
 
-def test_no_rows_are_an_empty_list() -> None:
-    """A table without rows is an empty list, as in the document."""
-    assert "".join(rows(())) == "[]"
+@given(snapshots())
+def test_a_blueprint_s_text_is_that_of_its_file_form(snapshot: Snapshot) -> None:
+    """A blueprint's text is, byte for byte, the canonical text of its file form."""
+    blueprint = plan(snapshot)
+    assert "".join(blueprint_pieces(blueprint)) == dumps(file_form(blueprint))
 
 
 def test_the_digest_is_that_of_the_text() -> None:
