@@ -33,7 +33,7 @@ _PORT = re.compile(r"(rear|qsfp|int)(0|[1-9][0-9]?)", re.IGNORECASE | re.ASCII)
 _PORT_LIMITS = {"int": 1, "qsfp": 32, "rear": 32}
 
 
-@frozen(order=True, repr=False)
+@frozen(repr=False)
 class PortId:
     """A port of a switch: ``rear0`` to ``rear31``, ``qsfp0`` to ``qsfp31``, ``int0``. Sorts by kind, then number.
 
@@ -43,6 +43,9 @@ class PortId:
 
     kind: str
     number: int
+
+    def __lt__(self, other: "PortId") -> bool:
+        return (self.kind, self.number) < (other.kind, other.number)
 
     @staticmethod
     def parse(text: str) -> "PortId":

@@ -185,7 +185,7 @@ def _granted(row: Member, live: LiveGroup, found: list[Finding]) -> tuple[Unicas
         try:
             if source.family != live.address.family:
                 raise ValueError(f"{source} is of another family than {live.address}")
-            good.append(UnicastSource(source.ip))
+            good.append(UnicastSource.parse(source.text))
         except ValueError as error:
             found.append(finding("member_source_refused", subject, str(error)))
     if not good:
