@@ -153,7 +153,7 @@ def _external_bytes(occupant: Occupant) -> int:
 
 
 def _underlay_bytes(occupant: Occupant) -> int:
-    return 0 if occupant.underlay is None or occupant.held else len(underlay_request(occupant.underlay))
+    return 0 if occupant.underlay is None else len(underlay_request(occupant.underlay))
 
 
 _P4 = "dendrite, dpd/p4/constants.p4 and sidecar.p4"

@@ -13,8 +13,10 @@ from blueprints.addresses import ExternalGroup, UnicastSource, underlay_address
 from blueprints.blueprint import (
     Content,
     ExternalEntryRow,
+    GroupSources,
     HeldGroup,
     MemberPort,
+    PlannedGroup,
     SwitchTables,
     UnderlayEntry,
 )
@@ -27,7 +29,7 @@ from blueprints.capacity import (
     underlay_request,
 )
 from blueprints.identifiers import MulticastMac, PortId, SwitchSlot, Tag
-from blueprints.snapshot import Policy
+from blueprints.snapshot import ExternalEntry, Policy
 from executor.bodies import external_attributes, external_body, members_body, underlay_body
 from executor.preflight import refusals
 from simrack.dpd.chip import TABLE_ROWS, Chip
@@ -273,9 +275,49 @@ def test_rows_are_counted_as_the_chip_counts_them(drawn: tuple[list[ExternalEntr
     for row in externals:
         nat = NatTarget(row.internal_ip, row.inner_mac, row.vni)
         dpd.create_external(row.group_ip, External(nat, None, row.sources), row.tag.text)
+    assert used(content(externals, underlays)) == {limit: dpd.chip.rows[row] for limit, row in CHIP.items()}
+
+
+def used(what: Content) -> dict[str, int]:
+    """Return how many rows of each table *what* takes."""
     tight = [evolve(limit, most=0) for limit in LIMITS if limit.name in CHIP]
-    told = {excess.limit.name: excess.used for excess in excesses(content(externals, underlays), tight)}
-    assert {limit: told.get(limit, 0) for limit in CHIP} == {limit: dpd.chip.rows[row] for limit, row in CHIP.items()}
+    told = {excess.limit.name: excess.used for excess in excesses(what, tight)}
+    return {limit: told.get(limit, 0) for limit in CHIP}
+
+
+@pytest.mark.parametrize(
+    ("hop", "entry", "rows"),
+    [
+        (SwitchSlot.SWITCH0, ExternalEntry.EVERY_SWITCH, (3, 2, 1)),
+        (SwitchSlot.SWITCH1, ExternalEntry.EVERY_SWITCH, (3, 2, 1)),
+        (SwitchSlot.SWITCH0, ExternalEntry.ELECTED, (3, 2, 1)),
+        (SwitchSlot.SWITCH1, ExternalEntry.ELECTED, (0, 1, 1)),
+    ],
+)
+@pytest.mark.parametrize("receiving", [True, False])
+def test_held_groups_count_as_they_were_planned(
+    hop: SwitchSlot, entry: ExternalEntry, rows: tuple[int, ...], receiving: bool
+) -> None:
+    """A held group has its rows where its entries stood, its members if somebody heard it, and sends no request."""
+    group = v6_group(1)
+    planned = PlannedGroup(
+        id=name("group", 1),
+        name="held",
+        multicast_ip=group,
+        underlay_ip=underlay_address(group, 0),
+        salt=0,
+        tag=Tag("t"),
+        next_hop_switch=hop,
+        sources=GroupSources(any=False, specific=sources(3, 6)),
+        receiving=receiving,
+    )
+    held = HeldGroup(id=planned.id, multicast_ip=group, because="group_vni_refused", planned=planned)
+    what = content(held=[held], policy=Policy(external_entry=entry))
+    taken = used(what)
+    assert (taken["IPv6 source filter"], taken["IPv6 routes"], taken["decapsulation bitmaps"]) == rows
+    assert taken["replication"] == receiving
+    (limit,) = (evolve(limit, most=0) for limit in LIMITS if limit.name == "request for the external group")
+    assert excesses(what, [limit]) == ()
 
 
 def test_the_simulated_switches_keep_the_same_limits() -> None:
