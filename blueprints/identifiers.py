@@ -4,8 +4,10 @@ Each is a type of its own that cannot hold a wrong value. This file does not kno
 """
 
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import sha256
 from typing import Self
 from uuid import UUID
 
@@ -27,6 +29,14 @@ class SwitchSlot(StrEnum):
     def number(self) -> int:
         """The slot as switches and service processors count it."""
         return int(self[-1])
+
+
+def rendezvous(group: UUID, slots: Iterable[SwitchSlot]) -> SwitchSlot:
+    """Return the one of *slots* whose SHA-256 of ``<group uuid>/<slot>`` is the highest.
+
+    When a switch goes, only the groups that had it get another.
+    """
+    return max(slots, key=lambda slot: sha256(f"{group}/{slot}".encode()).digest())
 
 
 _PORT = re.compile(r"(rear|qsfp|int)(0|[1-9][0-9]?)", re.IGNORECASE | re.ASCII)

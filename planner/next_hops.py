@@ -5,12 +5,11 @@ Adds       ``draft.next_hops``.
 Promises   the choice stays while its switch is in the snapshot; when a switch goes, only its own groups move.
 """
 
-from hashlib import sha256
 from uuid import UUID
 
 from attrs import evolve
 
-from blueprints.identifiers import SwitchSlot
+from blueprints.identifiers import SwitchSlot, rendezvous
 from planner.draft import Draft
 
 
@@ -25,8 +24,3 @@ def _choose(draft: Draft, group: UUID, slots: tuple[SwitchSlot, ...]) -> SwitchS
     if before is not None and before.next_hop_switch in slots:
         return before.next_hop_switch
     return rendezvous(group, slots)
-
-
-def rendezvous(group: UUID, slots: tuple[SwitchSlot, ...]) -> SwitchSlot:
-    """Return the slot whose SHA-256 of ``<group uuid>/<slot>`` is the highest."""
-    return max(slots, key=lambda slot: sha256(f"{group}/{slot}".encode()).digest())
