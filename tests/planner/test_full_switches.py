@@ -28,7 +28,7 @@ BY_IPV4_GROUPS = (
 """Tables in which every IPv4 group with a receiver takes a row."""
 
 
-def crowded(groups: int, *, family: int = 4, **policy: ExternalEntry) -> Snapshot:
+def crowded(groups: int, *, family: int = 4, policy: Policy | None = None) -> Snapshot:
     """Return a rack with so many groups, each heard by one instance."""
     base = read_snapshot(CASES / "_settled.yaml")
     address = v4_group if family == 4 else v6_group
@@ -53,7 +53,7 @@ def crowded(groups: int, *, family: int = 4, **policy: ExternalEntry) -> Snapsho
         )
         for number, row in enumerate(rows)
     ]
-    return evolve(base, groups=rows, underlay_groups=(), members=members, policy=Policy(**policy))
+    return evolve(base, groups=rows, underlay_groups=(), members=members, policy=policy or Policy())
 
 
 def limits_told(snapshot: Snapshot) -> set[tuple[str, str]]:
@@ -79,7 +79,7 @@ def test_512_ipv6_groups_fit(groups: int, short: bool) -> None:
 
 def test_elected_entries_leave_room_on_the_other_switch() -> None:
     """With an external entry on one switch a group, more IPv6 groups fit: each switch has its own share."""
-    assert limits_told(crowded(513, family=6, external_entry=ExternalEntry.ELECTED)) == set()
+    assert limits_told(crowded(513, family=6, policy=Policy(external_entry=ExternalEntry.ELECTED))) == set()
 
 
 def test_a_plan_that_does_not_fit_is_its_own_successor() -> None:
