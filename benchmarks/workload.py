@@ -254,6 +254,30 @@ def _members(random: Random, count: int, groups: list[Group], instances: list[In
     return members
 
 
+def tombstones(snapshot: Snapshot, seed: int, count: int) -> Snapshot:
+    """Return *snapshot* with *count* more rows of members that left: each still names the sled that it was last on."""
+    random = Random(f"tombstones-{seed}")
+    sleds = [sled.id for sled in snapshot.sleds]
+    left = []
+    for _ in range(count):
+        group, instance = random.choice(snapshot.groups), random.choice(snapshot.instances)
+        vmm = instance.active_vmm
+        left.append(
+            Member(
+                id=_uuid(random),
+                group_id=group.id,
+                instance_id=instance.id,
+                # Most processes are where they were; the others moved on since, or ended.
+                sled_id=random.choice(sleds) if vmm is None or random.random() < 0.2 else vmm.sled_id,
+                state=MemberState.LEFT,
+                multicast_ip=group.multicast_ip,
+                source_ips=(),
+                time_deleted=snapshot.evaluated_at - timedelta(seconds=random.randint(1, 600)),
+            )
+        )
+    return evolve(snapshot, members=[*snapshot.members, *left])
+
+
 def settled(snapshot: Snapshot, blueprint: Blueprint) -> Snapshot:
     """Return *snapshot* after the datastore was told that *blueprint* is in effect."""
     moves = {move.id: move for move in blueprint.transitions}

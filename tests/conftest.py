@@ -9,5 +9,5 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("explore", deadline=None, max_examples=2000)
 settings.load_profile("repeatable")
 
-pytest_plugins = ["rackcast.testing"]
-"""Whole blueprints are compared by the extension that users get too."""
+pytest_plugins = ["rackcast.testing", "tests.postgres"]
+"""Whole blueprints are compared by the extension that users get too; databases are real ones."""
