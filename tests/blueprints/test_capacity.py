@@ -269,13 +269,13 @@ def test_rows_are_counted_as_the_chip_counts_them(drawn: tuple[list[ExternalEntr
     """A simulated chip that is given the same groups has as many rows taken, table by table."""
     externals, underlays = drawn
     dpd = Dpd(Chip(frozenset((PortId("rear", n), link) for n in range(32) for link in range(2))))
-    for row in underlays:
-        members = tuple(Port(m.port_id, m.link_id, m.direction) for m in row.members)
-        dpd.create_underlay(row.group_ip, members, row.tag.text)
+    for home in underlays:
+        members = tuple(Port(m.port_id, m.link_id, m.direction) for m in home.members)
+        dpd.create_underlay(home.group_ip, members, home.tag.text)
     for row in externals:
         nat = NatTarget(row.internal_ip, row.inner_mac, row.vni)
         dpd.create_external(row.group_ip, External(nat, None, row.sources), row.tag.text)
-    assert used(content(externals, underlays)) == {limit: dpd.chip.rows[row] for limit, row in CHIP.items()}
+    assert used(content(externals, underlays)) == {limit: dpd.chip.rows[table] for limit, table in CHIP.items()}
 
 
 def used(what: Content) -> dict[str, int]:
