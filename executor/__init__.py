@@ -4,12 +4,13 @@ It decides nothing: every address, port, tag and next hop is the blueprint's. Al
 coroutine; `asyncio.run` belongs to the caller.
 """
 
+from blueprints.run_report import Outcome
 from executor.compare import Comparison, compare
 from executor.discovery import Discovery, discover
 from executor.execute import execute
 from executor.limits import Limits
 from executor.observe import observe
-from executor.report import Outcome, Report
+from executor.report import Report
 
 __all__ = [
     "Comparison",

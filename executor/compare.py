@@ -10,12 +10,13 @@ from attrs import frozen
 from blueprints.blueprint import Blueprint
 from blueprints.endpoints import Endpoints, SubscriptionForm
 from blueprints.observation import Observation
+from blueprints.run_report import Outcome
 from executor.calls import call_for
 from executor.changes import Change, Difference
 from executor.differences import differences
 from executor.limits import Limits
 from executor.observe import observe
-from executor.report import EXIT_CODES, Outcome, call_json, conflict_json
+from executor.report import EXIT_CODES, call_json, conflict_json
 from executor.targets import targets_of
 
 

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from blueprints.blueprint import Blueprint
 from blueprints.endpoints import Endpoints, SubscriptionForm
 from blueprints.observation import Observation
+from blueprints.run_report import CarriedOut, Outcome
 from executor.actions import FORMS, Effect
 from executor.calls import Call
 from executor.changes import Change, Difference
@@ -23,7 +24,7 @@ from executor.order import Stage
 from executor.preflight import refusals
 from executor.progress import CallFinished, Observed, Progress, StageStarted, nobody
 from executor.rehearsal import Held, Work, open_calls, rehearse, work_for
-from executor.report import Outcome, Owed, Report, in_order, owed_by, owed_change, planned
+from executor.report import Owed, Report, in_order, owed_by, owed_change, planned
 from executor.sending import CallOutcome, Sent, send
 from executor.targets import Target, targets_of
 
@@ -52,7 +53,8 @@ async def execute(
     """
     refused = refusals(blueprint)
     if refused:
-        return Report(outcome=Outcome.REFUSED, dry_run=dry_run, counts={}, refusals=refused)
+        about = CarriedOut.naming(blueprint)
+        return Report(blueprint=about, outcome=Outcome.REFUSED, dry_run=dry_run, counts={}, refusals=refused)
     targets = targets_of(blueprint)
     async with Rack(endpoints=endpoints, rack_id=blueprint.rack_id, limits=limits or Limits()) as rack:
         seen = await rack.observe(targets)
@@ -235,6 +237,7 @@ class _Run:
         dry_run: bool = False,
     ) -> Report:
         return Report(
+            blueprint=CarriedOut.naming(self.blueprint),
             outcome=outcome,
             dry_run=dry_run,
             actions=actions,

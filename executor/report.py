@@ -4,28 +4,20 @@ This file does not know how calls are sent, nor how a report is shown to people.
 """
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 from attrs import field, frozen
 
 from blueprints.addresses import Address
+from blueprints.blueprint import Blueprint
+from blueprints.converter import unstructure
+from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome
 from executor.calls import Call
 from executor.changes import Change, Conflict, Difference, Foreign
 from executor.sending import CallOutcome, Sent
 
 Json = Any
-
-
-class Outcome(StrEnum):
-    """How a run ended."""
-
-    CONVERGED = "converged"
-    DIFFERENCES = "differences"
-    PARTIAL = "partial"
-    CONSENT = "consent"
-    REFUSED = "refused"
 
 
 EXIT_CODES: Mapping[Outcome, int] = MappingProxyType(
@@ -62,6 +54,7 @@ class Owed:
 class Report:
     """Everything there is to say about one run."""
 
+    blueprint: CarriedOut
     outcome: Outcome
     dry_run: bool = False
     actions: tuple[Sent, ...] = field(default=(), repr=False)
@@ -85,8 +78,10 @@ class Report:
         return EXIT_CODES[self.outcome]
 
     def as_json(self) -> dict[str, Json]:
-        """Return the document that `execute --json` prints."""
+        """Return the document that `execute --json` prints and `execute --report` writes."""
         return {
+            "format": REPORT_FORMAT,
+            "blueprint": unstructure(self.blueprint),
             "outcome": self.outcome.value,
             "exit_code": self.exit_code,
             "dry_run": self.dry_run,
@@ -99,6 +94,14 @@ class Report:
             "members_elsewhere": self.members_elsewhere,
             "refusals": list(self.refusals),
         }
+
+
+def unfinished(blueprint: Blueprint, *, dry_run: bool) -> Report:
+    """Return the report of a run that has not ended: nothing is known to be in effect."""
+    owed = Owed(target="rack", because="the run has not ended")
+    return Report(
+        blueprint=CarriedOut.naming(blueprint), outcome=Outcome.PARTIAL, dry_run=dry_run, owed=(owed,), counts={}
+    )
 
 
 def _texts(groups: Iterable[Address]) -> list[str]:

@@ -12,9 +12,10 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from blueprints.run_report import Outcome
 from executor.changes import Change, Difference, Kind
 from executor.compare import Comparison
-from executor.report import Outcome, Report
+from executor.report import Report
 from executor.sending import CallOutcome, Sent
 from rackcast.terminal import plural, safe, table
 

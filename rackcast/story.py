@@ -18,9 +18,10 @@ from blueprints.blueprint import Blueprint
 from blueprints.compare import hearings
 from blueprints.documents import snapshot_document
 from blueprints.files import read_snapshot, write_blueprint
+from blueprints.run_report import Outcome
 from blueprints.snapshot import Snapshot
 from executor.execute import execute
-from executor.report import Outcome, Report
+from executor.report import Report
 from planner import plan
 from rackcast.packets import probes, send
 from rackcast.progress import shown_progress

@@ -1,15 +1,17 @@
 """`rackcast execute`: carry a blueprint out."""
 
 import asyncio
+from pathlib import Path
 
 import click
 
 from blueprints.blueprint import Blueprint
 from blueprints.checks import check
 from blueprints.errors import InputRejectedError, Mistake
-from blueprints.files import read_blueprint
+from blueprints.files import STANDARD, read_blueprint, write_text
+from blueprints.text import dumps
 from executor.execute import execute as carry_out
-from executor.report import Report
+from executor.report import Report, unfinished
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
 from rackcast.connect import Way
 from rackcast.progress import shown_progress
@@ -22,10 +24,18 @@ from rackcast.terminal import console, print_json
 @rack_options
 @click.option("--dry-run", is_flag=True, help="Print the exact calls, in order, and send none that writes.")
 @click.option("--allow-loss", is_flag=True, help="Send changes too that cost packets in any order.")
+@click.option("--report", metavar="FILE", help="Write the report to FILE too, for `commit-transitions`.")
 @json_option
 @click.pass_context
 def execute(
-    ctx: click.Context, /, blueprint: str, dry_run: bool, allow_loss: bool, as_json: bool, **way: str | None
+    ctx: click.Context,
+    /,
+    blueprint: str,
+    dry_run: bool,
+    allow_loss: bool,
+    report: str | None,
+    as_json: bool,
+    **way: str | None,
 ) -> None:
     """Carry BLUEPRINT out on the rack: compare, widen, read back, narrow, report.
 
@@ -33,14 +43,24 @@ def execute(
     effect is not written again.
     """
     read = sound(read_blueprint(blueprint), blueprint)
-    report = run(read, Way(**way), dry_run=dry_run, allow_loss=allow_loss, quiet=as_json)
+    if report is not None and _is_file(report):
+        # Found out before the rack is touched; and no older report speaks for a run that was cut short.
+        write_text(report, dumps(unfinished(read, dry_run=dry_run).as_json()))
+    done = run(read, Way(**way), dry_run=dry_run, allow_loss=allow_loss, quiet=as_json)
     if as_json:
-        print_json(report.as_json())
+        print_json(done.as_json())
     else:
         if dry_run:
-            print_calls(report)
-        print_report(console(error=dry_run), report)
-    ctx.exit(report.exit_code)
+            print_calls(done)
+        print_report(console(error=dry_run), done)
+    if report is not None:
+        write_text(report, dumps(done.as_json()))
+    ctx.exit(done.exit_code)
+
+
+def _is_file(name: str) -> bool:
+    """Return whether *name* can be written twice: a pipe would carry both."""
+    return name != STANDARD and (Path(name).is_file() or not Path(name).exists())
 
 
 def sound(blueprint: Blueprint, name: str) -> Blueprint:

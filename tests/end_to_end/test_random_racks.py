@@ -16,9 +16,10 @@ from blueprints.blueprint import Blueprint
 from blueprints.checks import check
 from blueprints.documents import snapshot_document
 from blueprints.files import read_snapshot
+from blueprints.run_report import Outcome
 from blueprints.snapshot import ExternalEntry, Instance, InstanceState, MemberPorts, Snapshot
 from executor.execute import execute
-from executor.report import Outcome, Report
+from executor.report import Report
 from planner import plan
 from rackcast.packets import Outcome as Delivery
 from rackcast.packets import Probe, probes, send

@@ -5,8 +5,8 @@ from random import Random
 import pytest
 from attrs import evolve
 
+from blueprints.run_report import Outcome
 from blueprints.snapshot import GroupState, Snapshot
-from executor.report import Outcome
 from tests.executor.bench import IMPATIENT, Bench, planned
 from tests.simrack.rows import (
     G4,

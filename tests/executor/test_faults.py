@@ -3,8 +3,8 @@
 import pytest
 from attrs import evolve
 
+from blueprints.run_report import Outcome
 from blueprints.snapshot import GroupState
-from executor.report import Outcome
 from tests.executor.bench import IMPATIENT, QUICK, Bench, planned, summary
 from tests.simrack.rows import (
     G4,

@@ -6,7 +6,7 @@ from attrs import evolve
 
 from blueprints.endpoints import Endpoints
 from blueprints.identifiers import SwitchSlot
-from executor.report import Outcome
+from blueprints.run_report import Outcome
 from tests.executor.bench import Bench, planned
 from tests.simrack.rows import G4, LISTENER, MOVER, PICKER, S4, small_rack
 

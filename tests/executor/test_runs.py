@@ -8,13 +8,15 @@ import pytest
 from attrs import evolve
 
 from blueprints.addresses import Address
+from blueprints.blueprint import Blueprint
 from blueprints.endpoints import SubscriptionForm
+from blueprints.run_report import Outcome
 from blueprints.snapshot import MemberPorts, Policy, Snapshot, UnderlayRow
 from executor import compare, execute
 from executor.actions import Effect
 from executor.observe import NO_ENDPOINT
 from executor.progress import CallFinished, Event, Observed, StageStarted
-from executor.report import Outcome, Report
+from executor.report import Report, unfinished
 from simrack.background import running
 from simrack.web.versions import NEWEST, DaemonKind
 from tests.executor.bench import QUICK, Bench, planned
@@ -48,6 +50,12 @@ def without(*members: int) -> Snapshot:
     """Return the small rack without some of its members."""
     rack = small_rack()
     return evolve(rack, members=[row for place, row in enumerate(rack.members) if place not in members])
+
+
+def doubled() -> Blueprint:
+    """Return the plan with one mapping twice on one sled."""
+    sled, tables = next(iter(PLAN.sleds.items()))
+    return evolve(PLAN, sleds={**PLAN.sleds, sled: evolve(tables, m2p=(*tables.m2p, tables.m2p[0]))})
 
 
 def sent(report: Report) -> list[tuple[str, str, str, Any]]:
@@ -232,18 +240,33 @@ def test_progress_is_told_in_small_events(bench: Bench) -> None:
 @pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry run"])
 def test_a_blueprint_that_contradicts_itself_is_refused(bench: Bench, dry_run: bool) -> None:
     """One key twice in one table is refused before anything is read."""
-    sled, tables = next(iter(PLAN.sleds.items()))
-    doubled = evolve(PLAN, sleds={**PLAN.sleds, sled: evolve(tables, m2p=(*tables.m2p, tables.m2p[0]))})
-    report = bench.run(doubled, dry_run=dry_run)
+    report = bench.run(doubled(), dry_run=dry_run)
     assert (report.exit_code, dict(report.counts), len(report.refusals)) == (7, {}, 1)
 
 
 def test_the_report_is_plain_data(bench: Bench) -> None:
     """Every fixed key is there, and every action says where, how, what and what became of it."""
     document = bench.run(PLAN).as_json()
-    assert {"outcome", "actions", "owed", "counts"} <= set(document)
+    assert {"format", "blueprint", "outcome", "actions", "owed", "counts"} <= set(document)
     assert set(document["counts"]) == {"reads", "writes", "reasserts"}
     assert all({"target", "method", "path", "body", "outcome"} <= set(action) for action in document["actions"])
+
+
+@pytest.mark.parametrize("dry_run", [False, True], ids=["run", "dry run"])
+def test_every_report_names_its_blueprint(bench: Bench, dry_run: bool) -> None:
+    """A report says which blueprint it is about, a refusal and a run that has not ended too."""
+    reports = [bench.run(plan, dry_run=dry_run) for plan in (PLAN, doubled())]
+    reports.append(unfinished(PLAN, dry_run=dry_run))
+    about = {"id": str(PLAN.id), "digest": PLAN.digest, "generation": PLAN.generation}
+    assert [report.as_json()["blueprint"] for report in reports] == [about] * 3
+    assert [report.dry_run for report in reports] == [dry_run] * 3
+    assert reports[1].outcome is Outcome.REFUSED
+
+
+def test_a_run_that_has_not_ended_is_not_converged() -> None:
+    """What stands in the file while a run goes on owes everything."""
+    report = unfinished(PLAN, dry_run=False)
+    assert (report.outcome, report.exit_code, len(report.owed)) == (Outcome.PARTIAL, 4, 1)
 
 
 def test_a_comparison_sends_nothing_and_says_what_would_be_sent(bench: Bench) -> None:

@@ -1,0 +1,37 @@
+"""What is fixed about the report of a run (`format: rackcast.report/1`), for who writes it and who rests on it.
+
+This file does not know how a blueprint is carried out, nor what follows from a report.
+"""
+
+from enum import StrEnum
+from uuid import UUID
+
+from attrs import frozen
+
+from blueprints.blueprint import Blueprint
+
+REPORT_FORMAT = "rackcast.report/1"
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    CONVERGED = "converged"
+    DIFFERENCES = "differences"
+    PARTIAL = "partial"
+    CONSENT = "consent"
+    REFUSED = "refused"
+
+
+@frozen(kw_only=True)
+class CarriedOut:
+    """The blueprint that a run was about."""
+
+    id: UUID
+    digest: str
+    generation: int
+
+    @classmethod
+    def naming(cls, blueprint: Blueprint) -> "CarriedOut":
+        """Return the name of *blueprint*."""
+        return cls(id=blueprint.id, digest=blueprint.digest, generation=blueprint.generation)
