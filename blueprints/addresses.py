@@ -110,6 +110,9 @@ class Address:
         return self.key[0]
 
 
+UNIQUE_LOCAL = IPv6Network("fc00::/7")
+"""Where every daemon of a real rack listens (RFC 4193)."""
+
 UNDERLAY_SUBNET = IPv6Network("ff04::/64")
 """Where underlay groups live (dpd's API document, type UnderlayMulticastIpv6)."""
 

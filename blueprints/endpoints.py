@@ -11,6 +11,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
+from blueprints.addresses import UnderlayUnicast
 from blueprints.identifiers import SwitchSlot
 from blueprints.ordering import by_slot, by_uuid
 
@@ -53,6 +54,12 @@ class SwitchEndpoints:
     dpd: str = field(validator=_plain_url)
     mgd: str = field(validator=_plain_url)
     ddmd: str = field(validator=_plain_url)
+
+    zone: str | None = None
+    """The name in DNS that these daemons share; it tells zones apart that share an address."""
+
+    underlay_address: UnderlayUnicast | None = None
+    """Where the switch zone is reached inside the rack; None where nobody said it."""
 
 
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")

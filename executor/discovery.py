@@ -2,11 +2,12 @@
 
 Rules:
     D1  a switch zone is known by the name that its SRV records point to, not by its address: zones may share an
-        address and differ by port.
+        address and differ by port. The name is kept beside the sockets.
     D2  which slot a zone serves is said by the switch itself (dpd), else by its management gateway; only 0 and 1
         are slots, and two zones that claim one are an error. Nothing is guessed.
     D3  what is not found is a silence with its reason; a rack without a single daemon is an error.
     D4  addresses outside the rack's own range are not called.
+    D5  a daemon without a record is looked for on its well-known port, if the zone's address is its own.
 
 Source: the zone that the rack's control plane publishes; services of a switch zone share their SRV target, sleds
 have an AAAA record and the agent's well-known port. An SRV record of a sled, where there is one, goes first.
@@ -23,6 +24,7 @@ from uuid import UUID
 from attrs import field, frozen
 
 from blueprints import strict
+from blueprints.addresses import UNIQUE_LOCAL, UnderlayUnicast
 from blueprints.endpoints import ApiVersions, Endpoints, SubscriptionForm, SwitchEndpoints
 from blueprints.errors import BadAnswerError, DeviceError, SilentError
 from blueprints.identifiers import SwitchSlot
@@ -100,29 +102,45 @@ class _SwitchZone:
     ports: Mapping[str, int]
     """Service to port, without those that have no record."""
 
+    alone: bool
+    """Whether no other zone has this address."""
 
-async def _switches(names: Names, limits: Limits) -> tuple[dict[SwitchSlot, SwitchEndpoints], list[Silence]]:
+    def port(self, service: str) -> int | None:
+        """Return where *service* listens: as its record says, else on its well-known port (rule D5)."""
+        return self.ports.get(service, SERVICES[service] if self.alone else None)
+
+
+async def _zones(names: Names) -> tuple[list[_SwitchZone], list[Silence]]:
+    """Return the switch zones that have an address, and those that have none."""
     labels = list(SERVICES)
     tables = await asyncio.gather(*(names.services(f"_{label}._tcp.{ZONE}") for label in labels))
     services = dict(zip(labels, tables, strict=True))
-    silent: list[Silence] = []
-    zones: list[_SwitchZone] = []
-    for name in sorted({name for table in tables for name in table}):
-        address = await names.address_of(name)
-        ports = {label: table[name] for label, table in services.items() if name in table}
-        if address is None:
-            silent.append(Silence(target=name, reason="the name has no address"))
-        else:
-            zones.append(_SwitchZone(name=name, address=address, ports=ports))
-    shared = {address for address, count in Counter(zone.address for zone in zones).items() if count > 1}
+    found = {name: await names.address_of(name) for name in sorted({name for table in tables for name in table})}
+    silent = [Silence(target=name, reason="the name has no address") for name, at in found.items() if at is None]
+    holders = Counter(found.values())
+    zones = [
+        _SwitchZone(
+            name=name,
+            address=address,
+            ports={label: table[name] for label, table in services.items() if name in table},
+            alone=holders[address] == 1,
+        )
+        for name, address in found.items()
+        if address is not None
+    ]
+    return zones, silent
+
+
+async def _switches(names: Names, limits: Limits) -> tuple[dict[SwitchSlot, SwitchEndpoints], list[Silence]]:
+    zones, silent = await _zones(names)
     answers = await asyncio.gather(*(_slot(zone, limits) for zone in zones))
     _refuse_shared_slots(zones, answers)
     switches: dict[SwitchSlot, SwitchEndpoints] = {}
     for zone, answer in zip(zones, answers, strict=True):
-        missing = [label for label in SERVICES if label not in zone.ports and label != "mgs"]
+        missing = [label for label in SERVICES if zone.port(label) is None and label != "mgs"]
         if isinstance(answer, Silence):
             silent.append(answer)
-        elif missing and zone.address in shared:
+        elif missing:
             reason = f"no record of _{missing[0]}._tcp, and its address is not its own"
             silent.append(Silence(target=zone.name, reason=reason))
         else:
@@ -138,12 +156,15 @@ def _refuse_shared_slots(zones: Iterable[_SwitchZone], answers: Iterable[SwitchS
 
 
 def _endpoints(zone: _SwitchZone) -> SwitchEndpoints:
-    """Return the addresses of a zone's daemons; without a record, where a real rack has them."""
-    ports = {**SERVICES, **zone.ports}
+    """Return the addresses of a zone's daemons, and what the zone is called (rule D1)."""
+    dpd, mgd, ddmd = (f"http://[{zone.address}]:{zone.port(label)}" for label in ("dendrite", "mgd", "ddm"))
+    inside = zone.address in UNIQUE_LOCAL
     return SwitchEndpoints(
-        dpd=f"http://[{zone.address}]:{ports['dendrite']}",
-        mgd=f"http://[{zone.address}]:{ports['mgd']}",
-        ddmd=f"http://[{zone.address}]:{ports['ddm']}",
+        dpd=dpd,
+        mgd=mgd,
+        ddmd=ddmd,
+        zone=zone.name.rstrip("."),
+        underlay_address=UnderlayUnicast.parse(str(zone.address)) if inside else None,
     )
 
 
@@ -154,9 +175,10 @@ async def _slot(zone: _SwitchZone, limits: Limits) -> SwitchSlot | Silence:
         ("dendrite", Api.DPD, "/switch/identifiers"),
         ("mgs", Api.MGS, "/local/switch-id"),
     ):
-        if label not in zone.ports:
+        port = zone.port(label)
+        if port is None:
             continue
-        url = f"http://[{zone.address}]:{zone.ports[label]}"
+        url = f"http://[{zone.address}]:{port}"
         try:
             number = strict.integer(
                 strict.obj(await _read(url, api, path, limits), label), "slot", label, limit=0xFFFF

@@ -32,6 +32,7 @@ class Api(Enum):
 
     DPD = "dpd"
     MGD = "mgd"
+    DDMD = "ddmd"
     SLED_AGENT = "sled_agent"
     MGS = "mgs"
 
@@ -44,6 +45,8 @@ KNOWN_VERSIONS: Mapping[Api, tuple[str, ...]] = MappingProxyType(
     {
         Api.DPD: _majors(13, 12, 11, 10, 9, 8),
         Api.MGD: _majors(13),
+        # Older ones do not say on which interface a peer is.
+        Api.DDMD: _majors(3),
         # Versions 33 to 50 carried the same multicast calls while their number was being settled.
         Api.SLED_AGENT: _majors(50, 49, 48, 47, 45, 44, 43, 42, 41, 39, 38, 36, 33),
         Api.MGS: _majors(3, 2, 1),
@@ -57,6 +60,7 @@ _ID = r"[0-9a-f-]{36}"
 _PERMITTED: Mapping[Api, tuple[tuple[str, str], ...]] = {
     Api.DPD: (
         ("GET", r"/switch/identifiers"),
+        ("GET", r"/backplane-map"),
         ("GET", r"/multicast/groups\?limit=[0-9]+(&page_token=[A-Za-z0-9_.%~-]+)?"),
         ("GET", rf"/multicast/groups/{_IP}"),
         ("POST", r"/multicast/(underlay|external)-groups"),
@@ -69,6 +73,7 @@ _PERMITTED: Mapping[Api, tuple[tuple[str, str], ...]] = {
         ("PUT", r"/static/mroute"),
         ("DELETE", r"/static/mroute"),
     ),
+    Api.DDMD: (("GET", r"/peers"),),
     Api.SLED_AGENT: (
         ("GET", r"/sled-identifiers"),
         ("GET", r"/networking/mcast-(m2p|fwd)"),

@@ -26,6 +26,10 @@ PATHS: Mapping[Daemon, str] = MappingProxyType(
 """What each kind of daemon is asked."""
 
 
+class StrangerError(BadAnswerError):
+    """Somebody else answers: another switch, another sled, or another rack."""
+
+
 async def identify(client: Client, target: Target, rack_id: UUID | None) -> None:
     """Return if *client* leads to *target*, or to somebody who does not say who it is.
 
@@ -35,8 +39,9 @@ async def identify(client: Client, target: Target, rack_id: UUID | None) -> None
         rack_id: the rack that a sled must be of; None where any will do.
 
     Raises:
-        BadAnswerError: somebody else answers.
-        SilentError: nobody does.
+        StrangerError: somebody else answers.
+        BadAnswerError: what came cannot be understood.
+        SilentError: nobody answers.
     """
     answer = await client.call("GET", PATHS[target.daemon])
     if answer.status != 200:
@@ -44,7 +49,7 @@ async def identify(client: Client, target: Target, rack_id: UUID | None) -> None
     said = strict.obj(answer.body, "identifiers")
     for key, wanted in _facts(target, rack_id).items():
         if said.get(key) not in (None, wanted):
-            raise BadAnswerError(f"somebody else answers: its {key} is {said[key]!r:.60}, not {wanted!r}")
+            raise StrangerError(f"somebody else answers: its {key} is {said[key]!r:.60}, not {wanted!r}")
 
 
 def _facts(target: Target, rack_id: UUID | None) -> dict[str, Json]:

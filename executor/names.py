@@ -13,9 +13,10 @@ import dns.exception
 import dns.resolver
 from attrs import define, field
 
+from blueprints.addresses import UNIQUE_LOCAL
 from blueprints.errors import BadAnswerError, InputRejectedError, Mistake, SilentError
 
-_OF_THE_RACK = (IPv6Network("fc00::/7"), IPv6Network("::1/128"))
+_OF_THE_RACK = (UNIQUE_LOCAL, IPv6Network("::1/128"))
 """Where daemons of a rack can be: its own range, and loopback for simulated ones."""
 
 _LOOK_UP_SECONDS = 5.0

@@ -1,8 +1,8 @@
 """The rack's internal DNS zone as data.
 
-Real racks tell switch zones apart by address; here all share one and differ by port, which the SRV target bridges.
-Sleds share it too, so each has an SRV record of its own, which real racks do not publish. This file does not know
-the wire format.
+Real racks tell switch zones apart by address; here all share one and differ by port, which the SRV target bridges;
+as there it names the scrimlet. Sleds share the address too, so each has an SRV record of its own, which real racks
+do not publish. This file does not know the wire format.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,8 @@ import dns.rrset
 from attrs import define, field
 
 from blueprints.identifiers import SwitchSlot
+from blueprints.snapshot import Snapshot
+from simrack.scrimlets import scrimlet_of
 from simrack.web.listeners import LOOPBACK
 from simrack.web.versions import DaemonKind
 
@@ -40,14 +42,19 @@ _TTL = 0
 _Key = tuple[dns.name.Name, dns.rdatatype.RdataType]
 
 
-def zone_id(rack_id: UUID, slot: SwitchSlot) -> UUID:
-    """Return the made-up id of the scrimlet whose switch zone is *slot*; the same for every run."""
-    return uuid5(NAMESPACE_OID, f"rackcast scrimlet {rack_id} {slot}")
+def scrimlets_of(snapshot: Snapshot) -> dict[SwitchSlot, UUID]:
+    """Return the sled that each switch zone is named after, one each; a made-up one where the snapshot has none."""
+    hosts: dict[SwitchSlot, UUID] = {}
+    for slot, switch in snapshot.switches.items():
+        sled = scrimlet_of(snapshot, switch)
+        made_up = uuid5(NAMESPACE_OID, f"rackcast scrimlet {snapshot.rack_id} {slot}")
+        hosts[slot] = made_up if sled is None or sled.id in hosts.values() else sled.id
+    return hosts
 
 
-def switch_zone_name(rack_id: UUID, slot: SwitchSlot) -> str:
-    """Return the SRV target that the four daemons of *slot* share."""
-    return f"dendrite-{zone_id(rack_id, slot)}.host.{ZONE}."
+def switch_zone_name(scrimlet: UUID) -> str:
+    """Return the SRV target that the four daemons of the switch zone on *scrimlet* share."""
+    return f"dendrite-{scrimlet}.host.{ZONE}."
 
 
 def sled_name(sled_id: UUID) -> str:
@@ -82,14 +89,14 @@ class Zone:
 
 
 def zone_of(
-    rack_id: UUID,
+    scrimlets: Mapping[SwitchSlot, UUID],
     switches: Mapping[tuple[SwitchSlot, DaemonKind], int],
     sleds: Mapping[UUID, int],
 ) -> Zone:
-    """Return the zone of a rack whose daemons listen on the given ports."""
+    """Return the zone of a rack whose daemons listen on the given ports, its switch zones being on *scrimlets*."""
     zone = Zone()
     for slot, kind in switches:
-        target = switch_zone_name(rack_id, slot)
+        target = switch_zone_name(scrimlets[slot])
         zone.add(f"{SERVICES[kind]}.{ZONE}.", "SRV", f"0 0 {switches[slot, kind]} {target}")
         if kind is DaemonKind.DPD:
             zone.add(target, "AAAA", LOOPBACK)

@@ -14,7 +14,7 @@ from blueprints.snapshot import Snapshot
 from simrack.control import DNS, Control
 from simrack.daemons import SWITCH_DAEMONS, daemons_of
 from simrack.nameserver import NameServer
-from simrack.naming import zone_of
+from simrack.naming import scrimlets_of, switch_zone_name, zone_of
 from simrack.sledagent.filters import join_on_loopback, join_on_paper
 from simrack.web.application import Application
 from simrack.web.calls import CallLog
@@ -77,7 +77,7 @@ class SimulatedRack:
         self._sockets = [listening_socket(self._control_port)]
         self._sockets += [listening_socket() for _ in self._daemons]
         self._ports = dict(zip((_CONTROL, *self._daemons), map(port_of, self._sockets), strict=True))
-        zone = zone_of(self.world.snapshot.rack_id, self._switch_ports(), self._sled_ports())
+        zone = zone_of(scrimlets_of(self.world.snapshot), self._switch_ports(), self._sled_ports())
         self._nameserver = NameServer(zone, lambda kind, name: self._faults.take(DNS, kind, name))
         await self._nameserver.start()
         fronts = {self._ports[target]: daemon for target, daemon in self._daemons.items()}
@@ -101,12 +101,15 @@ class SimulatedRack:
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the daemons listen."""
+        """Where the daemons listen, and where a real rack would have its switch zones."""
+        scrimlets = scrimlets_of(self.world.snapshot)
         switches = {
             slot: SwitchEndpoints(
                 dpd=self.url(switch_target(slot, DaemonKind.DPD)),
                 mgd=self.url(switch_target(slot, DaemonKind.MGD)),
                 ddmd=self.url(switch_target(slot, DaemonKind.DDMD)),
+                zone=switch_zone_name(scrimlets[slot]).rstrip("."),
+                underlay_address=self.world.snapshot.switches[slot].underlay_address,
             )
             for slot in self.world.dpds
         }

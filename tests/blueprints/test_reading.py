@@ -290,7 +290,7 @@ def test_the_digest_sees_every_change() -> None:
     assert len(seen) > 30
 
 
-ENDPOINTS = {
+ENDPOINTS: dict[str, Any] = {
     "format": "rackcast.endpoints/1",
     "switches": {"switch0": {"dpd": "http://[::1]:12224", "mgd": "http://[::1]:4676", "ddmd": "http://[::1]:8000"}},
     "sleds": {"00000000-0000-4000-8000-000000000014": "http://[::1]:12345"},
@@ -303,7 +303,25 @@ def test_endpoints_come_back() -> None:
     """What is written of endpoints are those endpoints, with what was left out filled in."""
     endpoints = endpoints_from(ENDPOINTS, "case")
     assert endpoints_from(endpoints_document(endpoints), "case") == endpoints
-    assert endpoints_document(endpoints) | {"api_versions": ENDPOINTS["api_versions"]} == ENDPOINTS
+    switches = {"switch0": {**ENDPOINTS["switches"]["switch0"], "zone": None, "underlay_address": None}}
+    filled_in = {
+        "api_versions": {"dpd": "12.0.0", "mgd": None, "ddmd": None, "sled_agent": None},
+        "switches": switches,
+    }
+    assert endpoints_document(endpoints) == ENDPOINTS | filled_in
+
+
+def test_endpoints_keep_what_a_switch_zone_is_called_and_where_it_is() -> None:
+    """Name and address of a switch zone are read and written; an address that no zone can have is refused."""
+    document = json.loads(json.dumps(ENDPOINTS))
+    switch = document["switches"]["switch0"]
+    switch |= {"zone": "dendrite-1.host.example", "underlay_address": "fd00:1122:3344:101::2"}
+    written = endpoints_document(endpoints_from(document, "case"))
+    assert written["switches"] == document["switches"]
+    switch["underlay_address"] = "ff04::1"
+    with pytest.raises(InputRejectedError) as refused:
+        endpoints_from(document, "case")
+    assert [mistake.path for mistake in refused.value.mistakes] == ["switches.switch0.underlay_address"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from ipaddress import IPv6Address
 from uuid import UUID
 
 import pytest
+from attrs import evolve
 
 from blueprints.errors import BadAnswerError, InputRejectedError, SilentError
 from executor.discovery import Discovery, discover
@@ -19,10 +20,15 @@ def found(bench: Bench, *sleds: UUID) -> Discovery:
 
 
 def test_switch_zones_that_share_an_address_are_told_apart(bench: Bench) -> None:
-    """Every daemon is found at its own port, although all of them share one address."""
+    """Every daemon is found at its own port, although all of them share one address, under the name of its zone."""
     discovery = found(bench)
     assert discovery.silent == ()
-    assert discovery.endpoints.switches == bench.rack.endpoints.switches
+    nowhere_inside = {
+        slot: evolve(switch, underlay_address=None) for slot, switch in bench.rack.endpoints.switches.items()
+    }
+    assert discovery.endpoints.switches == nowhere_inside
+    zones = [switch.zone for switch in discovery.endpoints.switches.values()]
+    assert zones == [f"dendrite-{sled}.host.control-plane.oxide.internal" for sled in SLEDS[:2]]
     assert discovery.endpoints.sleds == bench.rack.endpoints.sleds
 
 
@@ -76,6 +82,60 @@ def test_two_zones_that_claim_one_slot_are_an_error(bench: Bench, monkeypatch: p
     monkeypatch.setattr("executor.names.Names.address_of", address_of)
     with pytest.raises(BadAnswerError, match="both claim switch1"):
         found(bench)
+
+
+def names_say(
+    monkeypatch: pytest.MonkeyPatch, services: dict[str, dict[str, int]], addresses: dict[str, str]
+) -> None:
+    """Let DNS hold *services* (label to target and port) and *addresses* (target to address) and nothing else."""
+
+    async def look_up_services(_: object, name: str) -> dict[str, int]:
+        return services.get(name.partition(".")[0], {})
+
+    async def look_up_address(_: object, name: str) -> IPv6Address | None:
+        return IPv6Address(addresses[name]) if name in addresses else None
+
+    monkeypatch.setattr("executor.names.Names.services", look_up_services)
+    monkeypatch.setattr("executor.names.Names.address_of", look_up_address)
+
+
+def slots_by_url(monkeypatch: pytest.MonkeyPatch, slots: dict[str, int]) -> list[str]:
+    """Let only the daemons at these addresses say a slot; return the list that the asked addresses go to."""
+    asked: list[str] = []
+
+    async def read(url: str, *_: object) -> object:
+        asked.append(url)
+        if url in slots:
+            return {"slot": slots[url]}
+        raise SilentError("nobody is there")
+
+    monkeypatch.setattr("executor.discovery._read", read)
+    return asked
+
+
+def test_a_zone_alone_at_its_address_is_asked_on_well_known_ports(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the record of dpd or of the gateway, both are still asked for the slot where a real rack has them."""
+    names_say(monkeypatch, {"_mgd": {"a.host.": 4676}}, {"a.host.": "fd00:1122:3344:101::2"})
+    asked = slots_by_url(monkeypatch, {"http://[fd00:1122:3344:101::2]:12225": 1})
+    switch = found(bench).endpoints.switches[SWITCH1]
+    assert asked == ["http://[fd00:1122:3344:101::2]:12224", "http://[fd00:1122:3344:101::2]:12225"]
+    assert switch.dpd == "http://[fd00:1122:3344:101::2]:12224"
+    assert (switch.zone, str(switch.underlay_address)) == ("a.host", "fd00:1122:3344:101::2")
+
+
+def test_a_zone_that_shares_its_address_is_not_looked_for_on_well_known_ports(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose daemon would answer there nobody could tell: the zone without the record keeps its slot to itself."""
+    services = {"_dendrite": {"a.host.": 1}, "_mgd": {"a.host.": 2, "b.host.": 3}, "_ddm": {"a.host.": 4}}
+    names_say(monkeypatch, services, {"a.host.": "::1", "b.host.": "::1"})
+    asked = slots_by_url(monkeypatch, {"http://[::1]:1": 0, "http://[::1]:12224": 1})
+    discovery = found(bench)
+    assert asked == ["http://[::1]:1"]
+    assert list(discovery.endpoints.switches) == ["switch0"]
+    assert {silence.target: silence.reason for silence in discovery.silent}["b.host."].startswith("no daemon")
 
 
 @pytest.mark.parametrize(

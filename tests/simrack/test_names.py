@@ -11,9 +11,10 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from simrack.naming import SERVICES, ZONE, sled_name, switch_zone_name
+from blueprints.addresses import UnderlayUnicast
+from simrack.naming import SERVICES, ZONE, scrimlets_of, sled_name, switch_zone_name
 from simrack.web.versions import DaemonKind
-from tests.simrack.rows import RACK, SLEDS, SWITCH0, SWITCH1
+from tests.simrack.rows import SLEDS, SWITCH0, SWITCH1, small_rack, switch
 from tests.simrack.talk import Talk
 
 
@@ -34,10 +35,20 @@ def srv(talk: Talk, name: str, *, tcp: bool = False) -> dict[str, int]:
 def test_a_service_has_a_record_per_switch(talk: Talk, kind: DaemonKind, tcp: bool) -> None:
     """The target tells the switch zones apart, the port is where the daemon listens."""
     wanted = {
-        switch_zone_name(RACK, slot): int(talk.rack.url(f"{slot} {kind}").rpartition(":")[2])
-        for slot in (SWITCH0, SWITCH1)
+        switch_zone_name(scrimlet): int(talk.rack.url(f"{slot} {kind}").rpartition(":")[2])
+        for slot, scrimlet in ((SWITCH0, SLEDS[0]), (SWITCH1, SLEDS[1]))
     }
     assert srv(talk, f"{SERVICES[kind]}.{ZONE}", tcp=tcp) == wanted
+
+
+def test_every_switch_zone_has_a_scrimlet_of_its_own() -> None:
+    """Zones outside every sled's /64, or in the same one, get made-up scrimlets: two zones never share a name."""
+    beside = switch(SWITCH1, underlay_address=UnderlayUnicast.parse("fd00:1122:3344:101::3"))
+    elsewhere = switch(SWITCH1, underlay_address=UnderlayUnicast.parse("fd00:1122:3344:1ff::2"))
+    for other in (beside, elsewhere):
+        scrimlets = scrimlets_of(small_rack(switches={SWITCH0: switch(SWITCH0), SWITCH1: other}))
+        assert scrimlets[SWITCH0] == SLEDS[0]
+        assert scrimlets[SWITCH1] not in SLEDS
 
 
 def test_the_services_of_a_switch_share_their_target(talk: Talk) -> None:
