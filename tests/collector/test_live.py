@@ -50,7 +50,7 @@ def bench(rack: SimulatedRack, http: httpx.Client) -> Bench:
 
 def read(bench: Bench, endpoints: Endpoints | None = None, **changes: Any) -> Live:
     """Return what the switches say, found by an endpoints file."""
-    options = {"slots": (), "limits": QUICK} | changes
+    options: dict[str, Any] = {"slots": (), "limits": QUICK} | changes
     return asyncio.run(read_known(endpoints or bench.rack.endpoints, **options)).live
 
 
@@ -139,7 +139,7 @@ def swapped(endpoints: Endpoints) -> Endpoints:
 
 
 def test_nothing_of_a_stranger_is_believed(bench: Bench) -> None:
-    """A switch that says another slot than it was found under costs all its parts, the slot too; nobody reads them."""
+    """A switch that says another slot than it was found under costs all its parts, and nobody reads them."""
     live = read(bench, swapped(bench.rack.endpoints))
     assert live.switches == {slot: SwitchFacts() for slot in SwitchSlot}
     assert list(silences(live)) == [
@@ -172,8 +172,8 @@ def test_an_older_ddmd_cannot_say_its_peers(version: tuple[int, int, int]) -> No
     """Versions before 3 do not name the interface; such a ddmd is known by what it refuses, and its peers unknown."""
     with running(small_rack(), newest={DaemonKind.DDMD: version}) as rack:
         live = asyncio.run(read_known(rack.endpoints, (), QUICK)).live
-        asked_for_2 = evolve(rack.endpoints, api_versions=ApiVersions(ddmd="1.0.0"))
-        stated = asyncio.run(read_known(asked_for_2, (), QUICK)).live
+        asked_for_1 = evolve(rack.endpoints, api_versions=ApiVersions(ddmd="1.0.0"))
+        stated = asyncio.run(read_known(asked_for_1, (), QUICK)).live
     assert "takes none of the versions 3.0.0" in silences(live)["switch0 peers"]
     assert all(facts == SwitchFacts(backplane=BACKPLANE) for facts in live.switches.values())
     assert "status: expected an object" in silences(stated)["switch0 peers"]
