@@ -12,7 +12,7 @@ from attrs import frozen
 
 from blueprints.addresses import Address, UnderlayGroup, UnicastSource, is_source_specific
 from blueprints.blueprint import Blueprint, SledTables, SwitchTables
-from blueprints.identifiers import MulticastMac
+from blueprints.identifiers import FLEET_VNI, MulticastMac
 from blueprints.ordering import Key
 
 
@@ -73,6 +73,11 @@ def _members_are_sleds(blueprint: Blueprint) -> Found:
             for member, count in Counter(row.members).items():
                 if member.port_id.kind != "rear" or member.direction != "Underlay":
                     yield f"{slot} {row.group_ip}", f"{member.port_id} {member.direction} leads to no sled"
+                if not 0 <= member.link_id <= 255:
+                    yield (
+                        f"{slot} {row.group_ip}",
+                        f"{member.port_id} has no link {member.link_id}; links are 0 to 255",
+                    )
                 if count > 1:
                     yield f"{slot} {row.group_ip}", f"{member.port_id} stands {count} times"
 
@@ -166,6 +171,22 @@ def _held_is_untouched(blueprint: Blueprint) -> Found:
             yield f"{slot} group {address}", "is held, and planned"
 
 
+def _numbers_are_taken(blueprint: Blueprint) -> Found:
+    """The packet engine of sleds knows one network identifier of multicast; dpd takes VLANs 2 to 4095."""
+    for group in blueprint.groups:
+        if group.vni != FLEET_VNI:
+            yield f"group {group.multicast_ip}", f"network identifier {group.vni} is not {FLEET_VNI}"
+    for slot, tables in blueprint.switches.items():
+        for row in tables.external_groups:
+            if row.vni != FLEET_VNI:
+                yield f"{slot} group {row.group_ip}", f"network identifier {row.vni} is not {FLEET_VNI}"
+            if row.vlan_id is not None and not 2 <= row.vlan_id <= 4095:
+                yield f"{slot} group {row.group_ip}", f"VLAN {row.vlan_id} is not 2 to 4095"
+        for route in tables.mrib_routes:
+            if route.vni != FLEET_VNI:
+                yield f"{slot} route {route.group}", f"network identifier {route.vni} is not {FLEET_VNI}"
+
+
 def _named_by(tables: SwitchTables) -> set[Address]:
     return {row.group_ip for row in tables.external_groups} | {row.group for row in tables.mrib_routes}
 
@@ -182,6 +203,7 @@ RULES: tuple[tuple[str, str, Callable[[Blueprint], Found]], ...] = (
     ("C9", "who subscribes is on a sled that maps the group, once", _hearers_can_hear),
     ("C10", "nobody leaves what is wanted", _nobody_wanted_departs),
     ("C11", "held groups are not planned", _held_is_untouched),
+    ("C12", "network identifiers are the rack's, VLANs ones that switches take", _numbers_are_taken),
 )
 
 

@@ -58,6 +58,18 @@ def _member_elsewhere(blueprint: Blueprint) -> Blueprint:
     return on_switch("underlay_groups", members=[evolve(row.members[0], port_id=PortId("qsfp", 1))])(blueprint)
 
 
+def _member_on_link(link: int) -> Damage:
+    def damage(blueprint: Blueprint) -> Blueprint:
+        row = blueprint.switches[SwitchSlot.SWITCH0].underlay_groups[0]
+        return on_switch("underlay_groups", members=[evolve(row.members[0], link_id=link)])(blueprint)
+
+    return damage
+
+
+def _of_vni(vni: int) -> Damage:
+    return lambda blueprint: evolve(blueprint, groups=[evolve(group, vni=vni) for group in blueprint.groups])
+
+
 def _wrong_filter(blueprint: Blueprint) -> Blueprint:
     rows = blueprint.sleds[id_of("sled-a")].nic_filters
     wrong = MulticastMac.parse("33:33:00:00:00:01")
@@ -98,6 +110,8 @@ DAMAGES: list[tuple[str, Damage]] = [
     ("C3", _wrong_filter),
     ("C4", _member_twice),
     ("C4", _member_elsewhere),
+    ("C4", _member_on_link(-1)),
+    ("C4", _member_on_link(256)),
     ("C5", on_switch("mrib_routes", underlay_group=OTHER)),
     ("C5", on_switch("mrib_routes", group=ExternalGroup.parse("233.252.0.2"))),
     ("C6", on_switch("external_groups", group_ip=SSM)),
@@ -111,6 +125,11 @@ DAMAGES: list[tuple[str, Damage]] = [
     ("C9", _subscribed_twice),
     ("C10", _leaving_what_it_hears),
     ("C11", _held),
+    ("C12", _of_vni(76)),
+    ("C12", on_switch("external_groups", vni=78)),
+    ("C12", on_switch("mrib_routes", vni=76)),
+    ("C12", on_switch("external_groups", vlan_id=1)),
+    ("C12", on_switch("external_groups", vlan_id=4096)),
 ]
 
 
@@ -119,6 +138,20 @@ def test_each_rule_can_be_broken(sound: Blueprint, rule: str, damage: Damage) ->
     """The damage that a rule is there for is told under its number."""
     assert check(sound) == ()
     assert rule in {breach.rule for breach in check(damage(sound))}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _member_on_link(0),
+        _member_on_link(255),
+        on_switch("external_groups", vlan_id=2),
+        on_switch("external_groups", vlan_id=4095),
+    ],
+)
+def test_what_is_just_inside_a_rule_keeps_it(sound: Blueprint, change: Damage) -> None:
+    """The last link and the first and last VLAN that switches take break nothing."""
+    assert check(change(sound)) == ()
 
 
 def test_every_rule_is_broken_here() -> None:
