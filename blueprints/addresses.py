@@ -68,13 +68,13 @@ class Address:
         Raises:
             ValueError: the address is outside the type's ranges; the message says which rule.
         """
-        for rule in self._RULES:
-            if rule.forbids(self.ip):
-                raise ValueError(f"{self.ip} is {rule.reason}")
-        self._check()
         mapped = getattr(self.ip, "ipv4_mapped", None)  # which Python writes in two ways, by version
         object.__setattr__(self, "text", str(self.ip) if mapped is None else f"::ffff:{mapped}")
         object.__setattr__(self, "key", (self.ip.version, int(self.ip)))
+        for rule in self._RULES:
+            if rule.forbids(self.ip):
+                raise ValueError(f"{self.text} is {rule.reason}")
+        self._check()
 
     def _check(self) -> None:
         """Refuse what ranges alone cannot say."""
@@ -147,7 +147,7 @@ class ExternalGroup(Address):
 
     def _check(self) -> None:
         if not self.ip.is_multicast:
-            raise ValueError(f"{self.ip} is not a multicast address")
+            raise ValueError(f"{self.text} is not a multicast address")
         if isinstance(self.ip, IPv6Address):
             self._check_v6(int(self.ip))
 
@@ -156,9 +156,9 @@ class ExternalGroup(Address):
         scope = number >> 112 & 0xF
         if scope not in self._V6_SCOPES:
             allowed = ", ".join(f"{value:x} ({name})" for value, name in self._V6_SCOPES.items())
-            raise ValueError(f"{self.ip} has scope {scope:x}; routed scopes are {allowed}")
+            raise ValueError(f"{self.text} has scope {scope:x}; routed scopes are {allowed}")
         if is_source_specific(self) and (number >> 32 & (1 << 64) - 1 or number & 0x80000000 == 0):
-            raise ValueError(f"{self.ip} is source-specific, whose group ids are ff3x::8000:0 to ff3x::ffff:ffff")
+            raise ValueError(f"{self.text} is source-specific, whose group ids are ff3x::8000:0 to ff3x::ffff:ffff")
 
 
 @frozen(eq=False, repr=False)
@@ -167,7 +167,7 @@ class UnderlayGroup(Address):
 
     def _check(self) -> None:
         if self.ip.version != 6 or self.ip not in UNDERLAY_SUBNET:
-            raise ValueError(f"{self.ip} is not an underlay group: those lie in {UNDERLAY_SUBNET}")
+            raise ValueError(f"{self.text} is not an underlay group: those lie in {UNDERLAY_SUBNET}")
 
 
 @frozen(eq=False, repr=False)
@@ -199,7 +199,7 @@ class UnderlayUnicast(Address):
 
     def _check(self) -> None:
         if self.ip.version != 6:
-            raise ValueError(f"{self.ip} is not IPv6, which the underlay speaks")
+            raise ValueError(f"{self.text} is not IPv6, which the underlay speaks")
 
 
 _LOW_64 = (1 << 64) - 1

@@ -101,6 +101,12 @@ def test_texts_of_one_address_are_written_alike(text: str, canonical: str) -> No
     assert Address.parse(text) == Address.parse(canonical)
 
 
+def test_a_refusal_names_the_address_as_it_is_written() -> None:
+    """The message of a refusal has the canonical text, the same under every version of Python."""
+    with pytest.raises(ValueError, match=r"^::ffff:1\.2\.3\.4 is not a multicast address$"):
+        ExternalGroup.parse("::ffff:102:304")
+
+
 @given(st.ip_addresses())
 def test_the_limits_are_those_of_the_documentation(ip: object) -> None:
     """Types agree with the oracle's own reading of the ranges, for any address."""
