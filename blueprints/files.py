@@ -9,7 +9,8 @@ import os
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -145,20 +146,64 @@ def write_pieces(name: str, texts: Iterable[str]) -> None:
     Raises:
         InputRejectedError: the place cannot be written; nothing is left behind.
     """
+    write_together({name: texts})
+
+
+def write_together(documents: Mapping[str, Iterable[str]]) -> None:
+    """Write several files, each as `write_pieces` does; none appears before all of them are whole and on disk.
+
+    Standard output and what else is no file is written then too, before any file appears.
+
+    Args:
+        documents: by name, the texts that go one after the other.
+
+    Raises:
+        InputRejectedError: a place cannot be written; every file is the old one, and nothing is left behind.
+    """
+    scratches: list[tuple[str, Path, Path]] = []
+    try:
+        for name, texts in documents.items():
+            with _rejecting(name):
+                place = _file_at(name)
+                if place is not None:
+                    scratches.append((name, _scratch_beside(place, texts), place))
+        for name, texts in documents.items():
+            if all(name != written for written, _, _ in scratches):
+                _write_stream(name, texts)
+        for name, scratch, place in scratches:
+            with _rejecting(name):
+                scratch.replace(place)
+    except BaseException:
+        for _, scratch, _ in scratches:
+            scratch.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _rejecting(name: str) -> Iterator[None]:
+    """Let what the system refuses be told under the *name* of the file."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise _rejected(name, getattr(error, "strerror", None) or str(error)) from None
+
+
+def _file_at(name: str) -> Path | None:
+    """Return the file that *name* leads to, there already or not; None for what is no file."""
+    if name == STANDARD:
+        return None
+    path = Path(name).resolve()
+    return None if path.exists() and not path.is_file() else path
+
+
+def _write_stream(name: str, texts: Iterable[str]) -> None:
     if name == STANDARD:
         sys.stdout.flush()
         _fill(sys.stdout.buffer, texts)
         sys.stdout.buffer.flush()
         return
-    try:
-        path = Path(name).resolve()
-        if path.exists() and not path.is_file():
-            with path.open("wb") as file:
-                _fill(file, texts, packed=name.endswith(".gz"))
-        else:
-            _replace(path, texts)
-    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
-        raise _rejected(name, getattr(error, "strerror", None) or str(error)) from None
+    with _rejecting(name), Path(name).open("wb") as file:
+        _fill(file, texts, packed=name.endswith(".gz"))
 
 
 def _fill(file: IO[bytes] | gzip.GzipFile, texts: Iterable[str], *, packed: bool = False) -> None:
@@ -170,7 +215,8 @@ def _fill(file: IO[bytes] | gzip.GzipFile, texts: Iterable[str], *, packed: bool
         file.write(text.encode())
 
 
-def _replace(path: Path, texts: Iterable[str]) -> None:
+def _scratch_beside(path: Path, texts: Iterable[str]) -> Path:
+    """Return a file beside *path* that holds *texts* and is on disk."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     scratch = Path(name)
     try:
@@ -179,10 +225,10 @@ def _replace(path: Path, texts: Iterable[str]) -> None:
             file.flush()
             os.fsync(file.fileno())
         scratch.chmod(0o666 & ~_umask())
-        scratch.replace(path)
     except BaseException:
         scratch.unlink()
         raise
+    return scratch
 
 
 def _umask() -> int:

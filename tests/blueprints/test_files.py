@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from blueprints.files import (
     write_observation,
     write_snapshot,
     write_text,
+    write_together,
 )
 from blueprints.text import dumps
 from planner.plan import plan
@@ -245,6 +247,38 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path, monkeypatch: p
         write_text(str(path), "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("failing", ["one.json", "other.json.gz"])
+def test_files_that_belong_together_appear_together(tmp_path: Path, failing: str) -> None:
+    """Whichever cannot be made whole, both are the old ones, no scratch file lies about, and the message names it."""
+    names = {name: str(tmp_path / name) for name in ("one.json", "other.json.gz")}
+    for name in names.values():
+        write_text(name, "old")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def texts(name: str) -> Iterator[str]:
+        yield "new"
+        if name == failing:
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(InputRejectedError, match=rf"{failing}: No space left on device"):
+        write_together({path: texts(name) for name, path in names.items()})
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    write_together({path: ["n", "ew"] for path in names.values()})
+    assert [read_text(path) for path in names.values()] == ["new", "new"]
+
+
+def test_no_file_appears_before_its_stream_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If whoever reads standard output has gone, the file beside it is not written either."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as gone:
+        monkeypatch.setattr(sys, "stdout", gone)
+        with pytest.raises(BrokenPipeError):
+            write_together({str(tmp_path / "x.json"): ["x"], "-": ["x" * 100_000]})
+        monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_places_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
