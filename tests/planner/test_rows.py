@@ -1,0 +1,185 @@
+"""Every row of the rack's state tables that a planner answers, with the case that shows the answer.
+
+A row is named ``table: row``; it points to a case and to what the case says about it, so that a case cannot lose the
+line that a row rests on. Rows that code can run through are run through: instances in ``test_instance_states``,
+source filters, sleds and underlay addresses in ``test_tables``.
+"""
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.planner.case_files import CASES, read_expectations
+
+
+class Shown(NamedTuple):
+    """Where a row is shown."""
+
+    case: str
+    says: str
+    """A path of ``values`` or ``same_as_parent``, a code of ``findings``, a transition, or a group that is held."""
+
+
+ROWS: dict[str, Shown] = {
+    # --- groups, by state ---
+    "group: creating, no live member": Shown("group_creating_without_members_in_grace", "switches.*.underlay_groups"),
+    "group: creating, a live member": Shown("group_creating_with_a_member", "switches.*.underlay_groups"),
+    "group: creating becomes active": Shown("group_creating_with_a_member", "group group-1 creating -> active"),
+    "group: creating, only a parked member": Shown("group_creating_with_a_parked_member", "switches.*.mrib_routes"),
+    "group: active": Shown("group_active_with_a_receiver", "switches.*.mrib_routes[].source"),
+    "group: creating, empty beyond its grace": Shown(
+        "group_creating_without_members_past_grace", "group group-1 creating -> deleting"
+    ),
+    "group: active, empty beyond its grace": Shown(
+        "group_active_without_members_past_grace", "group group-1 active -> deleting"
+    ),
+    "group: deleting, never linked": Shown("group_deleting_never_linked", "group group-1 deleting -> deleted"),
+    "group: deleting, linked": Shown("group_deleting_linked", "switches.*.underlay_groups"),
+    "group: no row": Shown("group_row_gone", "switches.*.external_groups"),
+    "group: live, and deleted": Shown("group_live_and_deleted", "group-1"),
+    # --- live members, by stored state ---
+    "member: joining, instance invalid": Shown("instance_states_joining", "member member-1 joining -> left"),
+    "member: joining, group creating": Shown("group_creating_with_a_member", "sleds.sled-a.subscriptions"),
+    "member: joining, no VMM on a sled": Shown("instance_states_joining", "sleds.sled-a.subscriptions[].instance_id"),
+    "member: joining, VMM on a sled": Shown("instance_states_joining", "member member-7 joining -> joined on sled-a"),
+    "member: joined, instance invalid": Shown("instance_states_joined", "member member-1 joined -> left"),
+    "member: joined, on the recorded sled": Shown("group_active_with_a_receiver", "groups[group-1].underlay_ip"),
+    "member: joined, on another sled": Shown("member_moved", "member member-1 joined -> joined on sled-b"),
+    "member: joined, nothing recorded": Shown("member_moved", "member member-2 joined -> joined on sled-b"),
+    "member: joined, VMM gone": Shown("member_vmm_row_gone", "member member-1 joined -> left"),
+    "member: left, VMM on a sled": Shown("instance_states_left", "member member-7 left -> joined on sled-a"),
+    "member: left, group creating": Shown(
+        "member_left_in_a_group_being_created", "member member-1 left -> joined on sled-a"
+    ),
+    "member: left, instance invalid": Shown("group_active_without_a_receiver", "sleds.*.subscriptions"),
+    "member: of a group that ends": Shown("member_of_ending_group", "member member-1 joined -> deleted on sled-a"),
+    "member: of a group without a row": Shown("member_of_unknown_group", "member_of_unknown_group"),
+    "member: its instance without a row": Shown("member_without_an_instance", "member member-1 joined -> left"),
+    # --- tombstones ---
+    "tombstone: a live membership owns the filter": Shown("tombstone_with_a_live_replacement", "sleds.*.departures"),
+    "tombstone: that membership hears nothing": Shown(
+        "tombstone_with_a_live_replacement_that_does_not_hear", "sleds.*.departures"
+    ),
+    "tombstone: the instance is on the recorded sled": Shown(
+        "tombstone_on_the_sled_of_the_instance", "sleds.sled-a.departures"
+    ),
+    "tombstone: the instance is elsewhere or gone": Shown("tombstone_of_an_instance_elsewhere", "sleds.*.departures"),
+    "tombstone: the process ended": Shown("tombstone_of_a_process_that_ended", "sleds.*.departures"),
+    # --- artifacts, and where they stand ---
+    "artifact: underlay group on every switch": Shown(
+        "external_entry_elected", "switches.*.underlay_groups[].group_ip"
+    ),
+    "artifact: external group on every switch": Shown("group_creating_with_a_member", "switches.*.external_groups"),
+    "artifact: external group on one switch": Shown("external_entry_elected", "switches.switch1.external_groups"),
+    "artifact: member ports": Shown("group_creating_with_a_member", "switches.*.underlay_groups"),
+    "artifact: member ports of another writer": Shown("member_ports_derived", "policy.member_ports"),
+    "artifact: routes on every switch": Shown("external_entry_elected", "switches.*.mrib_routes[].group"),
+    "artifact: mappings on every sled": Shown("sled_filters", "sleds.*.m2p[].group"),
+    "artifact: forwarding through one switch": Shown("group_creating_with_a_member", "sleds.*.forwarding"),
+    "artifact: subscriptions on the sled of the VMM": Shown(
+        "group_creating_with_a_member", "sleds.sled-a.subscriptions"
+    ),
+    "artifact: filters on every NIC": Shown("group_creating_with_a_member", "sleds.*.nic_filters"),
+    # --- groups, by live members ---
+    "table: creating, 0 members": Shown("group_creating_without_members_in_grace", "sleds.*.m2p"),
+    "table: creating, members": Shown("group_creating_with_a_member", "sleds.*.m2p"),
+    "table: active, 0 members, in grace: filter kept": Shown(
+        "group_active_without_members_in_grace", "switches.*.external_groups"
+    ),
+    "table: active, 0 members, in grace: rest empty": Shown(
+        "group_active_without_members_in_grace", "switches.*.mrib_routes"
+    ),
+    "table: active, no receiver: filter of all": Shown(
+        "group_active_without_a_receiver", "switches.*.external_groups[233.252.0.1].sources"
+    ),
+    "table: active, no receiver: rest empty": Shown("group_active_without_a_receiver", "sleds.*.forwarding"),
+    "table: active, receivers: union of ports": Shown(
+        "ports_two_receivers_on_one_sled", "switches.*.underlay_groups[ff04::e9fc:1].members[].port_id"
+    ),
+    "table: deleting, never linked": Shown("group_deleting_never_linked", "groups"),
+    "table: deleting, linked": Shown("group_deleting_linked", "sleds.*.m2p"),
+    "table: feature disabled": Shown("feature_disabled", "switches"),
+    # --- members, by what their instance does ---
+    "receiver: running": Shown("instance_states_joining", "sleds.sled-a.subscriptions[].instance_id"),
+    "receiver: creating": Shown("instance_states_joining", "sleds.sled-b.subscriptions"),
+    "receiver: stopped, failed, destroyed": Shown("instance_states_joined", "member member-3 joined -> left"),
+    "receiver: recorded elsewhere": Shown("member_moved", "sleds.sled-b.subscriptions[].propolis_id"),
+    "receiver: stopping and joined keeps": Shown(
+        "instance_states_joined", "switches.*.underlay_groups[ff04::e9fc:1].members[].port_id"
+    ),
+    "receiver: stopping and left is not revived": Shown(
+        "member_stopping_after_it_was_parked", "sleds.sled-a.departures"
+    ),
+    "receiver: migrating, both hear": Shown("member_migrating", "sleds.sled-b.subscriptions"),
+    "receiver: migrating, target not there yet": Shown(
+        "member_migration_target_not_there_yet", "sleds.sled-b.subscriptions"
+    ),
+    "receiver: migration committed": Shown("member_migration_committed", "sleds.*.departures"),
+    "receiver: left and running": Shown("instance_states_left", "sleds.sled-a.subscriptions[].instance_id"),
+    "receiver: left and stopped": Shown("group_active_without_a_receiver", "groups[group-1].receiving"),
+    "receiver: sled expunged": Shown("sled_expunged_with_a_receiver", "member_sled_out_of_service"),
+    "receiver: port unknown": Shown(
+        "ports_one_of_two_receivers_unknown", "switches.switch0.underlay_groups[ff04::e9fc:1].complete"
+    ),
+    # --- underlay addresses ---
+    "underlay: the row decides": Shown("underlay_row_decides", "groups[group-1].underlay_ip"),
+    "underlay: the parent decides": Shown("underlay_parent_decides", "switches"),
+    "underlay: row and parent disagree": Shown("underlay_row_and_parent_disagree", "underlay_row_differs"),
+    "underlay: search from the stored salt": Shown(
+        "underlay_search_starts_at_the_stored_salt", "groups[group-1].salt"
+    ),
+    "underlay: up to 255, without starting over": Shown("underlay_exhausted", "group-1"),
+    "underlay: collision takes the next salt": Shown("underlay_collision", "groups[group-2].salt"),
+    "underlay: rows nobody names are taken": Shown("underlay_taken_by_an_orphan", "underlay_row_orphaned"),
+    "underlay: rows of groups that end are taken": Shown("underlay_taken_by_an_orphan", "groups[group-1].salt"),
+    "underlay: the link leads nowhere": Shown("underlay_row_missing", "underlay_row_missing"),
+    "underlay: one row for two groups": Shown("underlay_row_shared", "group-1"),
+    "underlay: the tag of the row": Shown("group_tags", "group_tag_differs"),
+    "underlay: an address made again while the old group ends": Shown(
+        "old_group_ends_on_the_address_of_a_new_one", "group_waits_for_teardown"
+    ),
+    # --- behind which port a sled is ---
+    "port: serial and part": Shown("ports_serial_and_part_before_serial", "ports.sled-a.switch0"),
+    "port: serial alone, if unique": Shown("ports_serial_alone", "ports.sled-a.switch0"),
+    "port: serial alone, not unique": Shown("ports_serial_not_unique", "port_unknown"),
+    "port: only boards of sleds": Shown("ports_only_sleds_boards", "port_unknown"),
+    "port: on the backplane": Shown("ports_inventory_not_on_the_backplane", "port_not_on_backplane"),
+    "port: 32 cubbies": Shown("ports_cubby_out_of_range", "port_unknown"),
+    "port: nobody says": Shown("ports_all_witnesses_silent_at_first", "port_unknown"),
+    "port: DDM and inventory disagree": Shown("ports_ddm_and_inventory_disagree", "port_conflict"),
+    "port: two boards in one cubby": Shown("ports_two_boards_in_one_cubby", "slot_claimed_twice"),
+    "port: a collection with errors": Shown("ports_inventory_with_errors", "inventory_errors"),
+    "port: missing sleds from before": Shown("ports_all_witnesses_silent", "ports.sled-b"),
+    "port: a sled that moved": Shown(
+        "ports_sled_moved", "switches.*.underlay_groups[ff04::e9fc:1].members[].port_id"
+    ),
+}
+"""Row to the case that shows it."""
+
+NOT_THE_PLANNERS: dict[str, str] = {
+    "group: first join": "the datastore makes the row; a plan sees it as a group that is being created",
+    "group: saga fails": "the blueprint is carried out again: what is in effect is not written twice (executor)",
+    "group: saga retry revives a deleted row": "the row is one that is being created again",
+    "member: join, leave, start, stop, migrate, delete": "writers of rows; a plan starts from what they wrote",
+    "port: latest collection": "the collector chooses it and says how many errors it had",
+    "port: what sleds say about themselves": "no part of the snapshot: DDM is the second witness",
+}
+"""Rows that a plan does not answer, and why."""
+
+
+def said(expected: dict[str, Any]) -> set[str]:
+    """Return what a case says: its paths, codes of findings, transitions and held groups."""
+    paths = {*expected.get("values", {}), *expected.get("same_as_parent", [])}
+    return paths | {*expected.get("findings", {}), *expected.get("transitions", []), *expected.get("held", {})}
+
+
+@pytest.mark.parametrize(("case", "says"), ROWS.values(), ids=list(ROWS))
+def test_the_row_is_shown(case: str, says: str) -> None:
+    """The case of the row exists, and expects what the row rests on; that it comes true is a test of its own."""
+    assert says in said(read_expectations(CASES / case / "expect.yaml"))
+
+
+def test_rows_that_are_not_ours_say_why() -> None:
+    """A row is shown by a case or has a reason, never both."""
+    assert not set(ROWS) & set(NOT_THE_PLANNERS)
+    assert all(NOT_THE_PLANNERS.values())

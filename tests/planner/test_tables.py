@@ -1,0 +1,207 @@
+"""Tables that a plan runs through: whose packets are let in where, which sleds take part, where groups live."""
+
+from typing import NamedTuple
+
+import pytest
+from attrs import evolve
+
+from blueprints.addresses import Address, ExternalGroup, salt_between, underlay_address
+from blueprints.blueprint import Blueprint
+from blueprints.identifiers import MulticastMac
+from blueprints.snapshot import InstanceState, Member, MemberState, SledPolicy, SledState, Snapshot, UnderlayRow
+from planner.plan import plan
+from planner.routing_sleds import VPC_ROUTING
+from tests.planner.case_files import CASES, id_of, read_snapshot
+
+SETTLED = read_snapshot(CASES / "_settled.yaml")
+"""vm-1 on sled-a hears group-1, 233.252.0.1; vm-2 runs on sled-b."""
+
+# --- sources --------------------------------------------------------------------------------------------------------
+
+A, B, C = "10.20.0.5", "10.20.0.6", "192.0.2.1"
+ANY = "*"
+
+
+class Filters(NamedTuple):
+    """What each consumer is to be told."""
+
+    switch: tuple[str, ...] | None
+    """Of the external group: exactly these, or None for any."""
+
+    routes: tuple[str, ...]
+    heard: tuple[tuple[str, ...], ...]
+    """What each instance asks for, empty for any."""
+
+
+FILTERS: dict[str, tuple[str, list[tuple[str, ...]], Filters]] = {
+    "specific group, one member": ("232.1.2.3", [(A,)], Filters((A,), (A,), ((A,),))),
+    "specific group, a union": ("232.1.2.3", [(B, A), (C, B)], Filters((A, B, C), (A, B, C), ((A, B), (B, C)))),
+    "specific group, a member that names none": ("232.1.2.3", [(A,), ()], Filters((A,), (A,), ((A,),))),
+    "specific group, nobody names any": ("232.1.2.3", [()], Filters((), (), ())),
+    "any group, any source": ("233.252.0.1", [()], Filters(None, (ANY,), ((),))),
+    "any group, any source twice": ("233.252.0.1", [(), ()], Filters(None, (ANY,), ((), ()))),
+    "any group, mixed": ("233.252.0.1", [(B, A), ()], Filters(None, (ANY, A, B), ((A, B), ()))),
+    "any group, one named": ("233.252.0.1", [(A,)], Filters((A,), (A,), ((A,),))),
+    "any group, a union": ("233.252.0.1", [(A,), (C,)], Filters((A, C), (A, C), ((A,), (C,)))),
+    "any group, the same twice": ("233.252.0.1", [(A, A), (A,)], Filters((A,), (A,), ((A,), (A,)))),
+    "IPv6 any group": ("ff0e::1", [("fd00::5",), ()], Filters(None, (ANY, "fd00::5"), (("fd00::5",), ()))),
+    "IPv6 specific group": ("ff3e::8000:1", [("fd00::5",)], Filters(("fd00::5",), ("fd00::5",), (("fd00::5",),))),
+    "IPv6 group that only looks specific": ("ff3e:20:1234::1", [()], Filters(None, (ANY,), ((),))),
+}
+"""Group address and what its members name, to what switch, routes and instances are told."""
+
+
+def asking(address: str, *named: tuple[str, ...], state: MemberState = MemberState.JOINED) -> Snapshot:
+    """Return the settled rack with the group at *address*, whose members vm-1 and vm-2 name these sources."""
+    group = evolve(SETTLED.groups[0], multicast_ip=Address.parse(address), underlay_group_id=None)
+    members = [
+        Member(
+            id=id_of(f"member-{number}"),
+            group_id=group.id,
+            instance_id=id_of(f"vm-{number}"),
+            state=state,
+            multicast_ip=group.multicast_ip,
+            source_ips=map(Address.parse, sources),
+        )
+        for number, sources in enumerate(named, start=1)
+    ]
+    return evolve(SETTLED, groups=[group], underlay_groups=(), members=members)
+
+
+def filters(blueprint: Blueprint) -> Filters:
+    """Return what *blueprint* tells the consumers; all switches must be told the same."""
+    (tables, _) = blueprint.switches.values()
+    assert all(its.external_groups == tables.external_groups for its in blueprint.switches.values())
+    assert all(its.mrib_routes == tables.mrib_routes for its in blueprint.switches.values())
+    (entry,) = tables.external_groups
+    heard = {
+        row.instance_id: tuple(map(str, row.sources)) for its in blueprint.sleds.values() for row in its.subscriptions
+    }
+    return Filters(
+        None if entry.sources is None else tuple(map(str, entry.sources)),
+        tuple(ANY if route.source is None else str(route.source) for route in tables.mrib_routes),
+        tuple(sources for _, sources in sorted(heard.items())),
+    )
+
+
+@pytest.mark.parametrize(("address", "named", "expected"), FILTERS.values(), ids=list(FILTERS))
+def test_each_consumer_is_told_its_own_part(address: str, named: list[tuple[str, ...]], expected: Filters) -> None:
+    """The switch gets the union or nothing, routes stand for any source and each one named, ports ask their own."""
+    assert filters(plan(asking(address, *named))) == expected
+
+
+@pytest.mark.parametrize("state", [state.value for state in MemberState])
+@pytest.mark.parametrize("row", [row for row in FILTERS if row != "specific group, nobody names any"])
+def test_the_switch_counts_members_in_every_state(row: str, state: str) -> None:
+    """Whether members hear decides routes and subscriptions, never the filter: with instances stopped it stays."""
+    address, named, expected = FILTERS[row]
+    snapshot = asking(address, *named, state=MemberState(state))
+    stopped = [evolve(vm, state=InstanceState.NO_VMM, active_vmm=None) for vm in snapshot.instances]
+    assert filters(plan(evolve(snapshot, instances=stopped))) == Filters(expected.switch, (), ())
+
+
+# --- sleds ----------------------------------------------------------------------------------------------------------
+
+SLEDS: dict[tuple[str, str], bool] = {
+    ("in_service", "active"): True,
+    ("no_provision", "active"): True,
+    ("expunged", "active"): False,
+    ("in_service", "decommissioned"): False,
+    ("no_provision", "decommissioned"): False,
+    ("expunged", "decommissioned"): False,
+}
+"""Policy and state of a sled, to whether it takes part."""
+
+
+def test_every_pair_of_policy_and_state_stands_in_the_table() -> None:
+    """No pair is missing, here or in the planner's own table."""
+    pairs = {(policy.value, state.value) for policy in SledPolicy for state in SledState}
+    assert set(SLEDS) == pairs == {(policy.value, state.value) for policy, state in VPC_ROUTING}
+
+
+@pytest.mark.parametrize(("pair", "takes_part"), SLEDS.items(), ids=["-".join(pair) for pair in SLEDS])
+def test_which_sleds_take_part(pair: tuple[str, str], takes_part: bool) -> None:
+    """A sled that serves has mappings, ports and subscriptions; one that does not is called by nobody."""
+    policy, state = pair
+    sleds = [
+        evolve(sled, policy=SledPolicy(policy), state=SledState(state)) if sled.id == id_of("sled-a") else sled
+        for sled in SETTLED.sleds
+    ]
+    blueprint = plan(evolve(SETTLED, sleds=sleds))
+    assert (id_of("sled-a") in blueprint.sleds) is takes_part
+    assert (id_of("sled-a") in blueprint.ports) is takes_part
+    assert blueprint.groups[0].receiving is takes_part
+    for tables in blueprint.switches.values():
+        assert len(tables.underlay_groups[0].members) == takes_part
+    assert id_of("sled-b") in blueprint.sleds
+
+
+# --- underlay addresses ---------------------------------------------------------------------------------------------
+
+HOMES: dict[tuple[str, int], str] = {
+    ("224.1.2.3", 0): "ff04::e001:203",
+    ("224.1.2.3", 1): "ff04::e001:202",
+    ("239.255.255.255", 0): "ff04::efff:ffff",
+    ("232.1.1.1", 0): "ff04::e801:101",
+    ("ff0e::1", 0): "ff04::ff0e:0:0:1",
+    ("ff05::1234", 0): "ff04::ff05:0:0:1234",
+    ("ff05::1234", 255): "ff04::ff05:0:0:12cb",
+    ("ff3e:1234:5678:9abc:def0:1234:5678:9abc", 0): "ff04::21ce:0:0:0",
+    ("ff0e:1234:5678:9abc:7ef0:1122:3344:5566", 0): "ff04::81fe:316:653c:cfda",
+    ("ff0e:1234:5678:9abc:ff0e:1234:5678:9abc", 0): "ff04::",
+    ("ff0e::ff0e:0:e001:203", 0): "ff04::e001:203",
+}
+"""Group and salt to underlay address: the rack's own vectors."""
+
+
+@pytest.mark.parametrize(("where", "home"), HOMES.items(), ids=[f"{group} salt {salt}" for group, salt in HOMES])
+def test_where_a_group_lives(where: tuple[str, int], home: str) -> None:
+    """A group that starts at a salt lives where the vector says, on every target."""
+    address, salt = where
+    group = ExternalGroup.parse(address)
+    assert str(underlay_address(group, salt)) == home
+    assert salt_between(group, Address.parse(home)) == salt
+    specific = ("10.20.0.5",) if address.startswith("232.") else ()
+    snapshot = asking(address, specific)
+    blueprint = plan(evolve(snapshot, groups=[evolve(snapshot.groups[0], underlay_salt=salt)]))
+    (planned,) = blueprint.groups
+    assert (str(planned.underlay_ip), planned.salt) == (home, salt)
+    for tables in blueprint.switches.values():
+        assert {str(row.group_ip) for row in tables.underlay_groups} == {home}
+        assert {row.inner_mac for row in tables.external_groups} == {MulticastMac.of_group(planned.underlay_ip)}
+        assert {str(route.underlay_group) for route in tables.mrib_routes} == {home}
+    for its in blueprint.sleds.values():
+        homes = [row.underlay for row in its.m2p]
+        homes += [row.underlay for row in its.forwarding]
+        homes += [row.underlay for row in its.nic_filters]
+        assert set(map(str, homes)) == {home}
+
+
+@pytest.mark.parametrize(
+    ("stored", "taken", "found"),
+    [
+        (None, 0, 0),
+        (None, 1, 1),
+        (0, 3, 3),
+        (5, 0, 5),
+        (5, 8, 8),
+        (255, 0, 255),
+        (254, 255, 255),
+        (254, 256, None),
+        (255, 256, None),
+        (None, 256, None),
+    ],
+)
+def test_the_search_for_a_salt(stored: int | None, taken: int, found: int | None) -> None:
+    """It starts at the stored salt, takes the first free address, and does not start over at 255."""
+    snapshot = asking("233.252.0.1", ())
+    group = ExternalGroup.parse("233.252.0.1")
+    rows = [
+        UnderlayRow(id=id_of(f"underlay-{salt + 1}"), multicast_ip=underlay_address(group, salt))
+        for salt in range(taken)
+    ]
+    blueprint = plan(
+        evolve(snapshot, groups=[evolve(snapshot.groups[0], underlay_salt=stored)], underlay_groups=rows)
+    )
+    assert [planned.salt for planned in blueprint.groups] == ([] if found is None else [found])
+    assert [held.because for held in blueprint.held] == (["underlay_exhausted"] if found is None else [])
