@@ -66,9 +66,9 @@ class _Link:
     ending: Lock = field(factory=Lock, repr=False)
     expired: bool = False
 
-    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    def rows(self, statement: str, parameters: Sequence[Any] = (), *, binary: bool = False) -> list[Row]:
         try:
-            cursor = self.connection.execute(statement.encode(), parameters or None)
+            cursor = self.connection.execute(statement.encode(), parameters or None, binary=binary)
             return cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
             failure = self.failure(error)
@@ -113,15 +113,18 @@ class Session:
     schema: Schema
     _link: _Link = field(repr=False)
 
-    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    def rows(self, statement: str, parameters: Sequence[Any] = (), *, binary: bool = False) -> list[Row]:
         """Return all rows that *statement* gives; ``%s`` in it stands for the next of *parameters*.
+
+        *binary* lets the server send values in its own form, which is faster; types that the driver does not know,
+        such as enums, are then bytes.
 
         Raises:
             SilentError: no whole answer came: for a statement that writes, its outcome is unknown.
             DatastoreRefusedError: the database refused the statement, so it had no effect.
             BadAnswerError: a value that its type does not allow.
         """
-        return self._link.rows(statement, parameters)
+        return self._link.rows(statement, parameters, binary=binary)
 
     def changed(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         """Return how many rows *statement* changed; see `rows`."""

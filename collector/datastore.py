@@ -1,0 +1,124 @@
+"""Reads the datastore, all of it in one cut: groups, members, instances, sleds, inventory and address pools.
+
+This file does not know what the rows mean, nor what a snapshot is made of besides.
+"""
+
+from collections.abc import Callable
+from datetime import UTC
+from typing import Any, TypeVar
+
+from attrs import define, field
+
+from blueprints.errors import InputRejectedError, Mistake
+from blueprints.findings import Finding, sorted_findings
+from blueprints.snapshot import Instance, Inventory
+from collector import rows, statements
+from collector.rows import Build, Members, Table
+from collector.schema import DATASTORE, Feature
+from collector.session import LIMITS, Cut, Limits, reading
+from collector.statements import PAGE, Statement
+from collector.stored import SledBoard, Stored
+
+T = TypeVar("T")
+
+Progress = Callable[[str, int], None]
+"""Told after each page: the table, and how many rows the page has."""
+
+
+def _silent(_table: str, _count: int) -> None:
+    return
+
+
+def read(dsn: str, *, page: Progress = _silent, limits: Limits = LIMITS) -> Stored:
+    """Return everything that the datastore at *dsn* knows of multicast, as of one moment.
+
+    Args:
+        dsn: a connection string, as libpq takes it.
+        page: is told after each page.
+        limits: how long this may take.
+
+    Raises:
+        InputRejectedError: no connection string, an unknown schema, or values that are not understood: all of them.
+        DeviceError: the database cannot be reached, keeps silent or refuses; see `collector.session`.
+    """
+    with reading(dsn, limits) as cut:
+        return _Reader(cut=cut, page=page).stored()
+
+
+@define(eq=False, kw_only=True)
+class _Reader:
+    """One read: the cut, and what was found so far."""
+
+    cut: Cut
+    page: Progress
+    mistakes: list[Mistake] = field(factory=list)
+    findings: list[Finding] = field(factory=list)
+
+    def stored(self) -> Stored:
+        """Return all of it.
+
+        Raises:
+            InputRejectedError: with every value that cannot be taken.
+        """
+        schema, members = self.cut.schema, Members()
+        has_groups = schema.has(Feature.GROUPS)
+        groups = self._all(statements.groups(schema), rows.groups) if has_groups else []
+        underlay_groups = self._all(statements.underlay_groups(), rows.underlay_groups) if has_groups else []
+        live = self._all(statements.live_members(schema), members) if has_groups else []
+        gone = self._all(statements.tombstones(schema), members) if has_groups else []
+        instances = self._instances(members)
+        sleds = self._all(statements.sleds(), rows.sleds)
+        inventory, boards = self._inventory()
+        pools = self._all(statements.pool_ranges(), rows.pool_ranges)
+        if self.mistakes:
+            raise InputRejectedError(DATASTORE, self.mistakes)
+        return Stored(
+            schema=schema.version,
+            vendor=self.cut.vendor,
+            transaction=self.cut.transaction,
+            taken_at=self.cut.taken_at,
+            sleds=tuple(sleds),
+            inventory=inventory,
+            boards=tuple(boards),
+            groups=tuple(groups),
+            underlay_groups=tuple(underlay_groups),
+            members=(*live, *gone),
+            instances=tuple(instances),
+            pools=tuple(pools),
+            findings=sorted_findings(self.findings),
+        )
+
+    def _all(self, statement: Statement, build: Build[T], *parameters: Any) -> list[T]:
+        """Return the records of all pages that *statement* gives."""
+        table = Table(statement, build, self.mistakes, self.findings)
+        key = statement.first()
+        while True:
+            page = self.cut.rows(statement.text, (*parameters, *key), binary=True)
+            table.add(page)
+            self.page(statement.table, len(page))
+            if len(page) < PAGE or not statement.key:
+                return table.records
+            key = statement.after(page[-1])
+
+    def _instances(self, members: Members) -> list[Instance]:
+        """Return the instances that *members* are of, in order of their ids."""
+        statement = statements.instances()
+        ids = [name for _, name in sorted(members.instances.items())]
+        chunks = (ids[start : start + PAGE] for start in range(0, len(ids), PAGE))
+        return [record for chunk in chunks for record in self._all(statement, rows.instances, chunk)]
+
+    def _inventory(self) -> tuple[Inventory | None, list[SledBoard]]:
+        """Return the latest collection, and what sleds say of themselves in it."""
+        collections = self.cut.rows(statements.LATEST_COLLECTION, binary=True)
+        self.page("inv_collection", len(collections))
+        if not collections:
+            return None, []
+        [(name, completed_at, errors)] = collections
+        boards = self._all(statements.sled_boards(), rows.sled_boards, name)
+        inventory = Inventory(
+            collection_id=name,
+            completed_at=completed_at.astimezone(UTC),
+            errors=errors,
+            service_processors=self._all(statements.service_processors(), rows.service_processors, name),
+        )
+        return inventory, boards
