@@ -5,6 +5,8 @@ line that a row rests on. Rows that code can run through are run through: instan
 source filters, sleds and underlay addresses in ``test_tables``.
 """
 
+import re
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -183,3 +185,16 @@ def test_rows_that_are_not_ours_say_why() -> None:
     """A row is shown by a case or has a reason, never both."""
     assert not set(ROWS) & set(NOT_THE_PLANNERS)
     assert all(NOT_THE_PLANNERS.values())
+
+
+DECISIONS = sorted(Path(__file__).parents[2].joinpath("docs", "decisions").glob("*.md"))
+
+
+def test_decisions_are_shown_by_cases_that_exist() -> None:
+    """Every case that a decision names is there, and most decisions of the planner name some."""
+    named = {
+        page.name: re.findall(r"`([a-z0-9_]+)`", page.read_text("utf-8").partition("Shown by")[2])
+        for page in DECISIONS
+    }
+    assert [case for cases in named.values() for case in cases if not (CASES / case).is_dir()] == []
+    assert sum(bool(cases) for cases in named.values()) >= 9
