@@ -255,7 +255,7 @@ def _members(random: Random, count: int, groups: list[Group], instances: list[In
 
 
 def tombstones(snapshot: Snapshot, seed: int, count: int) -> Snapshot:
-    """Return *snapshot* with *count* more rows of members that left: each still names the sled that it was last on."""
+    """Return *snapshot* with *count* more rows of members that left; each names the sled that it was last told on."""
     random = Random(f"tombstones-{seed}")
     sleds = [sled.id for sled in snapshot.sleds]
     left = []

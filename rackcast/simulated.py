@@ -27,24 +27,34 @@ class RunningRack:
     endpoints: Endpoints
     control: str
     dns: str
+    dsn: str | None
+    """The database with the rows of the rack's snapshot; None where none was asked for."""
 
 
 @contextmanager
-def simulated_rack(snapshot: str, folder: Path) -> Iterator[RunningRack]:
+def simulated_rack(snapshot: str, folder: Path, *, datastore: bool = False) -> Iterator[RunningRack]:
     """Run the rack of the snapshot file *snapshot* while the context lasts; *folder* takes its endpoints file.
+
+    With *datastore*, a PostgreSQL with the snapshot's rows runs beside it.
 
     Raises:
         SilentError: the rack ended before it was ready; its own words are on standard error.
     """
     endpoints = folder / "endpoints.json"
     command = [sys.executable, "-m", "rackcast", "sim", snapshot, "--endpoints-out", str(endpoints)]
+    command += ["--datastore"] if datastore else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 (our own command)
         try:
             first = process.stdout.readline() if process.stdout else ""
             if not first:
                 raise SilentError(f"the simulated rack ended with {process.wait()} before it was ready")
             ready = json.loads(first)
-            yield RunningRack(endpoints=read_endpoints(str(endpoints)), control=ready["control"], dns=ready["dns"])
+            yield RunningRack(
+                endpoints=read_endpoints(str(endpoints)),
+                control=ready["control"],
+                dns=ready["dns"],
+                dsn=ready.get("dsn"),
+            )
         finally:
             _end(process)
 

@@ -9,8 +9,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from threading import Thread
 
+from blueprints.errors import InputRejectedError, SilentError
 from blueprints.snapshot import Snapshot
-from simrack.rack import SimulatedRack
+from simrack.rack import Datastore, SimulatedRack
 from simrack.web.versions import NEWEST, DaemonKind, Version
 
 
@@ -20,15 +21,19 @@ def running(
     *,
     control_port: int | None = None,
     newest: Mapping[DaemonKind, Version] = NEWEST,
+    datastore: Datastore | None = None,
 ) -> Iterator[SimulatedRack]:
-    """Serve the rack of *snapshot* while the context lasts; *newest* plays older daemons.
+    """Serve the rack of *snapshot* while the context lasts.
 
-    Speak to it by HTTP and DNS: its objects belong to the other thread.
+    *newest* plays older daemons; *datastore* holds the rack's rows, if given. Speak to the rack by HTTP and DNS: its
+    objects belong to the other thread.
 
     Raises:
         OSError: the control port is taken, or there is no IPv6 loopback.
+        InputRejectedError: the datastore cannot hold *snapshot*.
+        SilentError: the datastore does not answer.
     """
-    rack = SimulatedRack(snapshot, control_port=control_port, newest=newest)
+    rack = SimulatedRack(snapshot, control_port=control_port, newest=newest, datastore=datastore)
     loop = asyncio.new_event_loop()
     started: Future[None] = Future()
     stopping = asyncio.Event()
@@ -47,7 +52,7 @@ async def _serve(rack: SimulatedRack, started: "Future[None]", stopping: asyncio
     try:
         try:
             await rack.start()
-        except OSError as error:
+        except (OSError, InputRejectedError, SilentError) as error:
             started.set_exception(error)
             return
         started.set_result(None)

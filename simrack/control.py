@@ -5,7 +5,7 @@
     GET, POST, DELETE /faults   {target, kind, times, method, path, …}: see `simrack.web.faults`
     GET, DELETE /calls          what daemons were called with, in order
     POST /restarts              {target, keep_state}: restarts a daemon at once
-    PUT /snapshot               a snapshot document: the world moves on, what is programmed stays
+    PUT /snapshot               a snapshot document: world and datastore move on, what is programmed stays
     PUT /wiring                 {sled: cubby | null}: plugs sleds elsewhere, until the next snapshot
     PUT /unreachable-sources    {switch, sources}: sources that this switch's mgd has no unicast route to
 
@@ -20,14 +20,14 @@ from attrs import define
 
 from blueprints.addresses import Address
 from blueprints.documents import snapshot_from
-from blueprints.errors import InputRejectedError
+from blueprints.errors import InputRejectedError, SilentError
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
 from simrack.addresses import is_multicast
 from simrack.nameserver import DNS_FAULTS
 from simrack.packets import Ear, Packet, enter_switch, leave_instance
 from simrack.state import state_of
-from simrack.web.answers import NO_CONTENT, Answer, answer, bad_request, refused
+from simrack.web.answers import NO_CONTENT, Answer, HttpError, answer, bad_request, refused
 from simrack.web.calls import CallLog
 from simrack.web.faults import FAULT_KINDS, Fault, Faults
 from simrack.web.requests import Request, ip, maybe, need, of_kind, parsed, uuid
@@ -125,6 +125,8 @@ class Control:
             self.enter(snapshot_from(request.json(), "snapshot"))
         except InputRejectedError as error:
             raise bad_request(str(error)) from None
+        except SilentError as error:
+            raise HttpError(503, str(error)) from None
         return NO_CONTENT
 
     def _restart(self, request: Request) -> Answer:

@@ -36,7 +36,13 @@ BODY_LIMITS: Mapping[DaemonKind, int] = MappingProxyType(
 
 
 def _dpd(world: World, slot: SwitchSlot) -> Routes:
-    switch = dpd_http.Switch(world.dpds[slot], partial(world.hardware, slot), partial(world.backplane, slot))
+    switch = dpd_http.Switch(
+        world.dpds[slot],
+        partial(world.hardware, slot),
+        partial(world.backplane, slot),
+        world.now,
+        partial(world.faults.strikes, switch_target(slot, DaemonKind.DPD), "no_multicast"),
+    )
     return dpd_http.routes(switch)
 
 
@@ -96,5 +102,5 @@ def daemons_of(world: World, newest: Mapping[DaemonKind, Version] = NEWEST) -> d
 
 def _sled_agent(world: World, sled_id: UUID, agent: SledAgent, newest: Version) -> Daemon:
     kind, target = DaemonKind.SLED_AGENT, sled_target(sled_id)
-    router = Router(sled_http.routes(agent, partial(world.sled, sled_id), lambda: world.snapshot.rack_id))
+    router = Router(sled_http.routes(agent, partial(world.sled, sled_id), lambda: world.snapshot))
     return Daemon(kind, target, router, newest, BODY_LIMITS[kind], partial(_restart_sled_agent, agent))

@@ -1,8 +1,9 @@
 """ddmd: a switch's peers, and the multicast groups it advertises and hears of.
 
 Peers are those of the snapshot; where the snapshot has none for a switch, they follow from the cables. Originated
-groups are the local mgd's selected routes (what mg-lower mirrors), imported ones the other switch's. This file does
-not know how routes are selected.
+groups are the local mgd's selected routes (what mg-lower mirrors), imported ones the other switch's. What is
+advertised or withdrawn by hand mg-lower undoes within a second, and a peer that is made to expire comes back: such
+calls are read and answered, and nothing is left of them. This file does not know how routes are selected.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,9 +15,10 @@ from typing import Any
 from blueprints.addresses import Address
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Peer
+from simrack.addresses import is_multicast, is_underlay
 from simrack.mgd.routes import StaticRoute
-from simrack.web.answers import Answer, answer
-from simrack.web.requests import Request
+from simrack.web.answers import NO_CONTENT, Answer, answer
+from simrack.web.requests import Request, body_error, ip, ipv6, maybe, need, of_kind, parsed
 from simrack.web.router import Route
 from simrack.web.versions import FEATURES
 from simrack.wiring import LINK
@@ -40,7 +42,39 @@ def routes(world: World, slot: SwitchSlot) -> tuple[Route, ...]:
         Route("GET", "/peers", partial(_peers, world, slot)),
         Route("GET", "/originated_multicast_groups", partial(_originated, world, slot), since),
         Route("GET", "/multicast_groups", partial(_imported, world, slot), since),
+        Route("PUT", "/multicast_group", _undone, since),
+        Route("DELETE", "/multicast_group", _undone, since),
+        Route("DELETE", "/peers/{addr}", _expire),
+        Route("PUT", "/sync", lambda _: NO_CONTENT),
     )
+
+
+def _undone(request: Request) -> Answer:
+    for place, row in enumerate(of_kind(request.json(), list, "")):
+        _check_origin(row, f"[{place}]")
+    return NO_CONTENT
+
+
+def _check_origin(row: Any, path: str) -> None:
+    """Refuse what is no origin: a set of origins is read whole before anything is done."""
+    overlay = parsed(need(row, "overlay_group", str, path), ip, f"{path}.overlay_group")
+    underlay = parsed(need(row, "underlay_group", str, path), ipv6, f"{path}.underlay_group")
+    if not is_multicast(overlay):
+        raise body_error(f"{path}.overlay_group", f"{overlay} is not a multicast address")
+    if not is_underlay(underlay):
+        raise body_error(f"{path}.underlay_group", f"{underlay} is not in ff04::/64")
+    source = maybe(row, "source", str, path)
+    if source is not None:
+        parsed(source, ip, f"{path}.source")
+    for name, most in (("vni", 1 << 24), ("metric", 1 << 64)):
+        number = maybe(row, name, int, path)
+        if number is not None and not 0 <= number < most:
+            raise body_error(f"{path}.{name}", f"{number} is out of range")
+
+
+def _expire(request: Request) -> Answer:
+    request.param("addr", ipv6)
+    return NO_CONTENT
 
 
 def peers_of(world: World, slot: SwitchSlot) -> tuple[Peer, ...]:

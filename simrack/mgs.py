@@ -45,11 +45,17 @@ def _all(world: World, _: Request) -> Answer:
 
 
 def _state(world: World, request: Request) -> Answer:
-    kind, slot = request.param("type", SpType), request.param("slot", int)
+    kind, slot = request.param("type", SpType), request.param("slot", _slot)
     for board in boards_of(world):
         if (board.type, board.slot) == (kind, slot):
             return answer(_show(board))
     raise refused(404)
+
+
+def _slot(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 1 << 16:
+        raise ValueError(f"{text!r} is not 0 to 65535")
+    return int(text)
 
 
 def _show(board: ServiceProcessor) -> dict[str, Any]:

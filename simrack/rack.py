@@ -6,6 +6,7 @@ This file does not know what daemons answer.
 import socket
 import sys
 from collections.abc import Mapping
+from typing import Protocol
 from uuid import UUID
 
 from blueprints.endpoints import Endpoints, SubscriptionForm, SwitchEndpoints
@@ -37,6 +38,22 @@ def filters_needed(snapshot: Snapshot) -> int:
     return groups * sum(len(nics_of(sled)) for sled in snapshot.sleds)
 
 
+class Datastore(Protocol):
+    """A database beside the rack, which moves on with it."""
+
+    @property
+    def dsn(self) -> str:
+        """Where it is reached."""
+
+    def hold(self, snapshot: Snapshot) -> None:
+        """Replace all rows by those of *snapshot*.
+
+        Raises:
+            InputRejectedError: it cannot hold some of *snapshot*.
+            SilentError: it does not answer.
+        """
+
+
 class SimulatedRack:
     """The daemons of a snapshot, listening on loopback between `start` and `stop`.
 
@@ -49,6 +66,7 @@ class SimulatedRack:
         *,
         control_port: int | None = None,
         newest: Mapping[DaemonKind, Version] = NEWEST,
+        datastore: Datastore | None = None,
     ) -> None:
         """Make the rack of *snapshot* with empty tables; it listens once it is started.
 
@@ -56,11 +74,13 @@ class SimulatedRack:
             snapshot: switches, sleds, cables and VMMs of the rack.
             control_port: where the control interface listens; None picks a free port.
             newest: the newest version of some kinds of daemon, to play older ones.
+            datastore: holds the rows of whatever snapshot the rack lives in.
         """
         self._faults, self._calls = Faults(), CallLog()
         self._on_paper = not _files_suffice(snapshot)
         self.world = world_of(snapshot, self._faults, join_on_paper if self._on_paper else join_on_loopback)
         self._daemons = daemons_of(self.world, newest)
+        self._datastore = datastore
         self._control_port = control_port or 0
         self._sockets: list[socket.socket] = []
         self._ports: dict[str, int] = {}
@@ -73,7 +93,11 @@ class SimulatedRack:
 
         Raises:
             OSError: the control port is taken, or there is no IPv6 loopback.
+            InputRejectedError: the datastore cannot hold the snapshot.
+            SilentError: the datastore does not answer.
         """
+        if self._datastore is not None:
+            self._datastore.hold(self.world.snapshot)
         self._sockets = [listening_socket(self._control_port)]
         self._sockets += [listening_socket() for _ in self._daemons]
         self._ports = dict(zip((_CONTROL, *self._daemons), map(port_of, self._sockets), strict=True))
@@ -127,16 +151,25 @@ class SimulatedRack:
         port = 0 if self._nameserver is None else self._nameserver.port
         return f"[{LOOPBACK}]:{port}"
 
+    @property
+    def dsn(self) -> str | None:
+        """Where the datastore is reached, None where there is none."""
+        return None if self._datastore is None else self._datastore.dsn
+
     def url(self, target: str) -> str:
         """Return where *target*, such as ``switch0 mgs``, listens."""
         return url_of(self._ports[target])
 
     def enter(self, snapshot: Snapshot) -> None:
-        """Let the world move on to *snapshot*; what is programmed stays.
+        """Let the world move on to *snapshot*, datastore and all; what is programmed stays.
 
         Raises:
-            InputRejectedError: switches or sleds appear or disappear.
+            InputRejectedError: switches or sleds appear or disappear, or the datastore cannot hold *snapshot*.
+            SilentError: the datastore does not answer; nothing has moved on.
         """
+        self.world.check(snapshot)
+        if self._datastore is not None:
+            self._datastore.hold(snapshot)
         self.world.enter(snapshot)
         if not self._on_paper and not _files_suffice(snapshot):
             self._on_paper = True

@@ -6,30 +6,50 @@ This file does not know command lines.
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 from blueprints.snapshot import Snapshot
-from simrack.rack import SimulatedRack
+from simrack.rack import Datastore, SimulatedRack
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
+WITHOUT_DATASTORE: AbstractContextManager[Datastore | None] = nullcontext()
 
-def run(snapshot: Snapshot, *, control_port: int | None, ready: Callable[[SimulatedRack], None]) -> None:
+
+def run(
+    snapshot: Snapshot,
+    *,
+    control_port: int | None,
+    ready: Callable[[SimulatedRack], None],
+    beside: AbstractContextManager[Datastore | None] = WITHOUT_DATASTORE,
+) -> None:
     """Serve the rack of *snapshot* until SIGTERM or SIGINT; call *ready* once every server listens.
+
+    The context *beside* lasts as long as the rack: what it started is ended whatever happens.
 
     Raises:
         OSError: the control port is taken, or there is no IPv6 loopback.
+        InputRejectedError: the datastore refuses some of *snapshot*.
+        SilentError: the datastore does not answer.
     """
-    asyncio.run(_serve(SimulatedRack(snapshot, control_port=control_port), ready))
+    asyncio.run(_serve(snapshot, control_port, ready, beside))
 
 
-async def _serve(rack: SimulatedRack, ready: Callable[[SimulatedRack], None]) -> None:
+async def _serve(
+    snapshot: Snapshot,
+    control_port: int | None,
+    ready: Callable[[SimulatedRack], None],
+    beside: AbstractContextManager[Datastore | None],
+) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOPPING:
         loop.add_signal_handler(number, stopping.set)
-    try:
-        await rack.start()
-        ready(rack)
-        await stopping.wait()
-    finally:
-        await rack.stop()
+    with beside as datastore:
+        rack = SimulatedRack(snapshot, control_port=control_port, datastore=datastore)
+        try:
+            await rack.start()
+            ready(rack)
+            await stopping.wait()
+        finally:
+            await rack.stop()

@@ -45,8 +45,8 @@ class World:
 
     ticks: int = 0
 
-    def enter(self, snapshot: Snapshot) -> None:
-        """Let the world move on to *snapshot*; what is programmed stays.
+    def check(self, snapshot: Snapshot) -> None:
+        """Make sure that the world can move on to *snapshot*.
 
         Raises:
             InputRejectedError: switches or sleds appear or disappear.
@@ -58,6 +58,14 @@ class World:
             mistakes.append(Mistake("sleds", "a rack that runs neither gains nor loses sleds"))
         if mistakes:
             raise InputRejectedError("snapshot", mistakes)
+
+    def enter(self, snapshot: Snapshot) -> None:
+        """Let the world move on to *snapshot*; what is programmed stays.
+
+        Raises:
+            InputRejectedError: switches or sleds appear or disappear.
+        """
+        self.check(snapshot)
         self.snapshot = snapshot
         self.moved.clear()
         self._settle()
@@ -123,7 +131,7 @@ def _hosted(snapshot: Snapshot) -> dict[UUID, dict[UUID, LocalVmm]]:
     for instance in snapshot.instances:
         for vmm, active in ((instance.target_vmm, False), (instance.active_vmm, True)):
             if vmm is not None and is_on_its_sled(vmm):
-                hosted.setdefault(vmm.sled_id, {})[vmm.id] = LocalVmm(vmm.id, instance.id, active)
+                hosted.setdefault(vmm.sled_id, {})[vmm.id] = LocalVmm(vmm.id, instance.id, active, vmm.state)
     return hosted
 
 
@@ -149,6 +157,7 @@ def _chip(slot: SwitchSlot, faults: Faults) -> Chip:
 def _agent(sled: Sled, faults: Faults, join: Join) -> SledAgent:
     target = sled_target(sled.id)
     agent = SledAgent(NicFilters(nics_of(sled), join, partial(faults.strikes, target, "nic_join")))
+    agent.unknown_vmm = partial(faults.status, target, "unknown_vmm")
     agent.opte.refuses_clear = partial(faults.strikes, target, "m2p_clear")
     return agent
 

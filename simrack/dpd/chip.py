@@ -32,6 +32,10 @@ TABLES: Mapping[str, str] = MappingProxyType(
 """Name to what takes its rows."""
 
 
+ANY_SOURCE: Mapping[int, str] = MappingProxyType({4: "0.0.0.0/0", 6: "::/0"})
+"""The one row of a filter that lets everybody in, by family."""
+
+
 @define
 class Replication:
     """An underlay group on the chip."""
@@ -51,6 +55,13 @@ class Entry:
     def filter_rows(self, family: int) -> int:
         """Return how many filter rows the entry takes: sources of the other family are never programmed."""
         return max(1, sum(source.family == family for source in self.external.sources or ()))
+
+    def filter_keys(self, family: int) -> tuple[str, ...]:
+        """Return the sources that the filter of *family* has rows for, as prefixes."""
+        if self.external.sources is None:
+            return (ANY_SOURCE[family],)
+        length = 32 if family == 4 else 128
+        return tuple(f"{source}/{length}" for source in self.external.sources if source.family == family)
 
     def admits(self, source: Address) -> bool:
         """Return whether a packet from *source* passes; without a matching row the chip drops."""

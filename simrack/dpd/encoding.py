@@ -118,7 +118,7 @@ def page(request: Request, groups: Iterable[UnderlayGroup | ExternalGroup]) -> d
     Raises:
         HttpError: 400, a limit of 0 or no number, a token that is not ours.
     """
-    query = request.query()
+    query = request.query("limit", "page_token")
     limit = _limit(query.get("limit"))
     after = _after(query.get("page_token"))
     rows = sorted((group for group in groups if after is None or after < group.group_ip), key=_by_ip)[:limit]
@@ -142,7 +142,7 @@ def _token(last: Address) -> str:
 
 
 def _after(token: str | None) -> Address | None:
-    if not token:
+    if token is None:
         return None
     try:
         if len(token) > _LONGEST_TOKEN:

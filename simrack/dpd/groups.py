@@ -4,7 +4,8 @@ Rules:
     D1  One namespace: an address is an underlay group or an external group or neither.
     D2  POST creates and refuses what exists; PUT replaces and refuses what does not exist.
     D3  A tag never changes; PUT and DELETE name it.
-    D4  POST of an external group needs its underlay group; PUT does not look (the check is of the form alone).
+    D4  POST of an external group needs its underlay group; PUT does not look (the check is of the form alone) unless
+        it changes the VLAN, which makes the translation anew.
     D5  An underlay group that is the target of an external group cannot be deleted. The back-reference is one
         per underlay group: the last external group to name it holds it, and that one's deletion frees it.
     D6  A member change that fails leaves the chip where it got to and the soft state as it was.
@@ -12,6 +13,7 @@ Rules:
 Source: dendrite, dpd/src/mcast/mod.rs; API documents 12.0.0 and 13.0.0. This file does not know HTTP encodings.
 """
 
+from datetime import datetime
 from uuid import UUID
 
 from attrs import define, field
@@ -60,10 +62,18 @@ class Dpd:
 
     ids: GroupIds = field(factory=GroupIds)
 
+    started: datetime | None = None
+    """When it was first asked since it started."""
+
     _generated_tags: int = 0
 
     def restart(self) -> None:
         """Forget everything, chip included: nothing survives a restart of dpd."""
+        self.reset()
+        self.started = None
+
+    def reset(self) -> None:
+        """Delete every group of whatever owner, and all that the chip has of groups."""
         fresh = Dpd(Chip(self.chip.links, self.chip.refuses_port))
         self.chip, self.underlay, self.external = fresh.chip, fresh.underlay, fresh.external
         self._referrers, self.ids = fresh._referrers, fresh.ids
@@ -134,6 +144,8 @@ class Dpd:
         self._check_owner(known.tag, tag)
         check_external(group, external)
         target = self.underlay.get(external.nat.internal_ip)
+        if target is None and external.vlan_id != known.external.vlan_id:
+            raise bad_request(f"underlay group {external.nat.internal_ip} does not exist")
         group_id = 0 if target is None else target.underlay_group_id
         self.chip.put_entry(group, Entry(external, group_id))
         self._release(known)

@@ -105,7 +105,7 @@ def _selected(mrib: Mrib, request: Request) -> Answer:
 
 def _status(mrib: Mrib, request: Request, table: Callable[[], list[StaticRoute]]) -> Answer:
     """With a group: that one route or 404. Without: a listing, where source and VNI are not looked at."""
-    query = request.query()
+    query = request.query("address_family", "group", "route_origin", "source", "vni")
     family, origin = _filters(query)
     group = _address(query, "group")
     if group is not None:

@@ -7,12 +7,14 @@ Rules:
     A3  A join that repeats the remembered sources does not reach the packet engine. A join that fails is forgotten.
     A4  An instance is its active VMM on this sled; where that is elsewhere, its migration target here.
     A5  At start-up filters are opened again for mappings that survived; a mapping whose filter fails is cleared.
+    A6  A join for an unknown VMM is 404, a leave 204, unless this sled-agent is ordered to answer otherwise: the
+        newest takes both (204), the one before refuses both (404), the vendor's simulated one fails (500).
 
 One thread serves all calls, so a look-up of a VMM and what is then done with it cannot be torn apart.
 Source: omicron, sled-agent/src/instance.rs and illumos-utils/src/opte/port_manager.rs. This file does not know HTTP.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from uuid import UUID
@@ -20,6 +22,7 @@ from uuid import UUID
 from attrs import define, field, frozen
 
 from blueprints.addresses import Address
+from blueprints.snapshot import VmmState
 from simrack.sledagent.filters import NicFilters
 from simrack.sledagent.opte import Opte
 from simrack.web.answers import HttpError, refused
@@ -34,6 +37,16 @@ class LocalVmm:
     active: bool
     """False: the target of a migration."""
 
+    state: VmmState = VmmState.RUNNING
+
+
+NO_SUCH_VMM = "NO_SUCH_INSTANCE"
+"""What the error code says of a VMM that is not here."""
+
+
+def _as_usual(status: int) -> int:
+    return status
+
 
 NO_VMMS: Mapping[UUID, LocalVmm] = MappingProxyType({})
 
@@ -46,6 +59,9 @@ class SledAgent:
     opte: Opte = field(factory=Opte)
     vmms: Mapping[UUID, LocalVmm] = NO_VMMS
     """By propolis id."""
+
+    unknown_vmm: Callable[[int], int] = _as_usual
+    """From the usual status to the one that an unknown VMM gets (rule A6)."""
 
     _told: dict[UUID, dict[Address, frozenset[Address]]] = field(factory=dict)
     """What each VMM was told to hear (rule A3); memory of the process."""
@@ -71,26 +87,37 @@ class SledAgent:
         self.opte.clear_m2p(group)
         self.filters.close(underlay)
 
-    def join(self, propolis_id: UUID, group: Address, sources: frozenset[Address]) -> None:
-        """Let a VMM hear *group* (rule A3).
+    def join(self, propolis_id: UUID | None, group: Address, sources: frozenset[Address]) -> None:
+        """Let a VMM hear *group* (rule A3); None is a VMM that nobody knows (rule A6).
 
         Raises:
             HttpError: 404 no such VMM, 500 the packet engine refuses.
         """
-        if propolis_id not in self.vmms:
-            raise refused(404, "NO_SUCH_INSTANCE")
+        if propolis_id is None or propolis_id not in self.vmms:
+            self._meet_unknown(404)
+            return
         told = self._told.setdefault(propolis_id, {})
         if told.get(group) == sources:
             return
         self.opte.subscribe(propolis_id, group, sources)
         told[group] = sources
 
-    def leave(self, propolis_id: UUID, group: Address) -> None:
-        """Let a VMM no longer hear *group*; an unknown VMM hears nothing already."""
-        if propolis_id not in self.vmms:
+    def leave(self, propolis_id: UUID | None, group: Address) -> None:
+        """Let a VMM no longer hear *group*; an unknown VMM hears nothing already (rule A6).
+
+        Raises:
+            HttpError: this sled-agent minds unknown VMMs.
+        """
+        if propolis_id is None or propolis_id not in self.vmms:
+            self._meet_unknown(204)
             return
         self._told.get(propolis_id, {}).pop(group, None)
         self.opte.unsubscribe(propolis_id, group)
+
+    def _meet_unknown(self, usual: int) -> None:
+        status = self.unknown_vmm(usual)
+        if status != 204:
+            raise refused(status, NO_SUCH_VMM if status in (404, 410) else None)
 
     def vmm_of(self, instance_id: UUID) -> UUID | None:
         """Return the propolis of *instance_id* here (rule A4), None where it has none."""

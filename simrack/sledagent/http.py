@@ -10,21 +10,23 @@ from uuid import UUID
 
 from blueprints.addresses import Address
 from blueprints.blueprint import FilterMode, Replication
-from blueprints.snapshot import Sled
-from simrack.sledagent.agent import SledAgent
+from blueprints.snapshot import Sled, Snapshot
+from simrack.sledagent.agent import NO_SUCH_VMM, SledAgent
 from simrack.sledagent.inventory import inventory
 from simrack.sledagent.opte import Filter, Hop
 from simrack.web.answers import NO_CONTENT, Answer, answer, refused
-from simrack.web.requests import Request, ip, ipv6, need, parsed, uuid
+from simrack.web.requests import Request, body_error, ip, ipv6, need, of_kind, parsed, uuid
 from simrack.web.router import Handler, Route
 from simrack.web.versions import FEATURES
 
 BODY_LIMIT = 1 << 20
 
+VMM = "/vmms/{propolis_id}/multicast-group"
 
-def routes(agent: SledAgent, sled: Callable[[], Sled], rack_id: Callable[[], UUID]) -> tuple[Route, ...]:
+
+def routes(agent: SledAgent, sled: Callable[[], Sled], snapshot: Callable[[], Snapshot]) -> tuple[Route, ...]:
     """Return sled-agent's table of calls."""
-    since = FEATURES["sled-agent m2p and forwarding"]
+    since, tagged = FEATURES["sled-agent m2p and forwarding"], FEATURES["sled-agent multicast membership"]
 
     def at(handler: Callable[[SledAgent, Request], Answer]) -> Handler:
         return partial(handler, agent)
@@ -36,11 +38,14 @@ def routes(agent: SledAgent, sled: Callable[[], Sled], rack_id: Callable[[], UUI
         Route("GET", "/networking/mcast-fwd", at(_list_forwarding), since),
         Route("PUT", "/networking/mcast-fwd", at(_put_forwarding), since),
         Route("DELETE", "/networking/mcast-fwd", at(_delete_forwarding), since),
-        Route("PUT", "/vmms/{propolis_id}/multicast-group", at(_join_vmm), since),
-        Route("DELETE", "/vmms/{propolis_id}/multicast-group", at(_leave_vmm), since),
+        Route("PUT", VMM, at(partial(_join_vmm, _membership)), since),
+        Route("DELETE", VMM, at(partial(_leave_vmm, _membership)), since),
+        Route("PUT", VMM, at(partial(_join_vmm, partial(_tagged_membership, "join"))), tagged, since),
+        Route("DELETE", VMM, at(partial(_leave_vmm, partial(_tagged_membership, "leave"))), tagged, since),
+        Route("GET", "/vmms/{propolis_id}/state", partial(_vmm_state, agent, snapshot)),
         Route("PUT", "/instances/{instance_id}/multicast-group", at(_join_instance), since),
         Route("DELETE", "/instances/{instance_id}/multicast-group", at(_leave_instance), since),
-        Route("GET", "/sled-identifiers", lambda _: answer(_identifiers(sled(), rack_id()))),
+        Route("GET", "/sled-identifiers", lambda _: answer(_identifiers(sled(), snapshot().rack_id))),
         Route("GET", "/inventory", lambda _: answer(inventory(sled()))),
     )
 
@@ -112,37 +117,56 @@ def _delete_forwarding(agent: SledAgent, request: Request) -> Answer:
     return NO_CONTENT
 
 
+Membership = Callable[[Request], tuple[Address, frozenset[Address]]]
+"""Reads a group and its sources out of a body."""
+
+
 def _membership(request: Request) -> tuple[Address, frozenset[Address]]:
-    body = request.json()
-    group = parsed(need(body, "group_ip", str), ip, "group_ip")
-    return group, _addresses(need(body, "sources", list), "")
+    return _read_membership(request.json(), "")
 
 
-def _join_vmm(agent: SledAgent, request: Request) -> Answer:
-    agent.join(request.param("propolis_id", uuid), *_membership(request))
+def _tagged_membership(variant: str, request: Request) -> tuple[Address, frozenset[Address]]:
+    """The body of older versions says what it is for, and the wrong word is refused."""
+    body = of_kind(request.json(), dict, "")
+    if body.keys() != {variant}:
+        raise body_error("", f"expected `{variant}` alone")
+    return _read_membership(body[variant], variant)
+
+
+def _read_membership(body: Any, path: str) -> tuple[Address, frozenset[Address]]:
+    group = parsed(need(body, "group_ip", str, path), ip, "group_ip")
+    return group, _addresses(need(body, "sources", list, path), path)
+
+
+def _join_vmm(read: Membership, agent: SledAgent, request: Request) -> Answer:
+    agent.join(request.param("propolis_id", uuid), *read(request))
     return NO_CONTENT
 
 
-def _leave_vmm(agent: SledAgent, request: Request) -> Answer:
-    agent.leave(request.param("propolis_id", uuid), _membership(request)[0])
+def _leave_vmm(read: Membership, agent: SledAgent, request: Request) -> Answer:
+    agent.leave(request.param("propolis_id", uuid), read(request)[0])
     return NO_CONTENT
 
 
 def _join_instance(agent: SledAgent, request: Request) -> Answer:
-    group, sources = _membership(request)
-    propolis_id = agent.vmm_of(request.param("instance_id", uuid))
-    if propolis_id is None:
-        raise refused(404, "NO_SUCH_INSTANCE")
-    agent.join(propolis_id, group, sources)
+    instance_id = request.param("instance_id", uuid)
+    agent.join(agent.vmm_of(instance_id), *_membership(request))
     return NO_CONTENT
 
 
 def _leave_instance(agent: SledAgent, request: Request) -> Answer:
-    group, _ = _membership(request)
-    propolis_id = agent.vmm_of(request.param("instance_id", uuid))
-    if propolis_id is not None:
-        agent.leave(propolis_id, group)
+    instance_id = request.param("instance_id", uuid)
+    agent.leave(agent.vmm_of(instance_id), _membership(request)[0])
     return NO_CONTENT
+
+
+def _vmm_state(agent: SledAgent, snapshot: Callable[[], Snapshot], request: Request) -> Answer:
+    """Source: sled-agent's API document, type SledVmmState; what is no fact of the snapshot is made up."""
+    vmm = agent.vmms.get(request.param("propolis_id", uuid))
+    if vmm is None:
+        raise refused(404, NO_SUCH_VMM)
+    seen = {"gen": 1, "time_updated": snapshot().evaluated_at.isoformat()}
+    return answer({"vmm_state": {"state": vmm.state.value, **seen}, "migration_in": None, "migration_out": None})
 
 
 def _identifiers(sled: Sled, rack_id: UUID) -> dict[str, Any]:

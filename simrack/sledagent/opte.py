@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 
 from blueprints.addresses import Address
 from blueprints.blueprint import FilterMode, Replication
-from simrack.addresses import is_admin_local, is_multicast
+from simrack.addresses import dpd_source_refusal, is_admin_local, is_multicast
 from simrack.web.answers import refused
 
 
@@ -98,9 +98,12 @@ class Opte:
         """Add or replace next hops (rule O3).
 
         Raises:
-            HttpError: 500, no underlay group, or a hop that is not one host's IPv6 address.
+            HttpError: 500, no underlay group, a hop that is not one host's IPv6 address, or a filter that names a
+                source that is no host's.
         """
         if not is_admin_local(underlay) or any(not _is_unicast_v6(hop.next_hop) for hop in hops):
+            raise refused(500)
+        if any(dpd_source_refusal(source) for hop in hops for source in hop.filter.sources):
             raise refused(500)
         self.forwarding.setdefault(underlay, {}).update({hop.next_hop: hop for hop in hops})
 

@@ -31,7 +31,7 @@ class Application:
         body = await read_body(receive)
         if body is None:
             return
-        request = Request(scope["method"], scope["path"], scope["query_string"], body)
+        request = Request(scope["method"], scope["path"], scope["query_string"], body, scope["raw_path"])
         request_id = f"00000000-0000-4000-8000-{next(self._numbers):012x}"
         fault = self._fault(daemon, request)
         if fault is not None:

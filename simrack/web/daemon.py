@@ -1,4 +1,4 @@
-"""One daemon's front: version policy, body policy, routing, and errors as answers.
+"""One daemon's front: version policy, routing, and errors as answers.
 
 This file does not know connections, nor what any daemon does.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from attrs import define
 
-from simrack.web.answers import Answer, HttpError, bad_request, error_body
+from simrack.web.answers import Answer, HttpError, error_body
 from simrack.web.requests import Request
 from simrack.web.router import Route, Router
 from simrack.web.versions import FIRST, DaemonKind, Version, asked_version
@@ -16,8 +16,6 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 Restart = Callable[[bool], None]
 """Restarts a daemon; True keeps what outlives its process."""
-
-_JSON = b"application/json"
 
 
 def _header(headers: Headers, name: bytes) -> bytes | None:
@@ -44,10 +42,9 @@ class Daemon:
         """Return what the daemon says to *request*, errors included."""
         try:
             request.version = self._version(headers)
-            handler = self.router.handler(request)
-            if request.body:
-                self._check_body(request.body, headers)
-            return handler(request)
+            request.content_type = _header(headers, b"content-type")
+            request.body_limit = self.body_limit
+            return self.router.handler(request)(request)
         except HttpError as error:
             return Answer(error.status, error_body(error, request_id))
 
@@ -55,14 +52,6 @@ class Daemon:
         if self.kind is None:
             return self.newest
         return asked_version(_header(headers, b"api-version"), self.newest)
-
-    def _check_body(self, body: bytes, headers: Headers) -> None:
-        """dropshot: too long a body is 400, not 413; an absent content type is taken as JSON."""
-        if len(body) > self.body_limit:
-            raise bad_request(f"request body exceeded maximum size of {self.body_limit} bytes")
-        kind = _header(headers, b"content-type")
-        if kind is not None and kind.split(b";")[0].strip().lower() != _JSON:
-            raise bad_request(f'expected content type "application/json", got "{kind.decode("latin-1")}"')
 
 
 def control(routes: Iterable[Route]) -> Daemon:

@@ -24,6 +24,8 @@ FAULT_KINDS: Mapping[str, tuple[bool, str]] = MappingProxyType(
         "restart_with_state": (True, "the daemon dies instead of answering and comes back with what outlives it"),
         "nic_join": (False, "a sled's NIC refuses to join an underlay group"),
         "m2p_clear": (False, "a sled's packet engine refuses to clear a mapping"),
+        "unknown_vmm": (False, "a sled-agent answers calls about VMMs that it does not know with the given status"),
+        "no_multicast": (False, "a dpd was built without multicast"),
         "port_add": (False, "a switch's chip refuses to add a port to a group"),
     }
 )
@@ -44,7 +46,7 @@ class Fault:
     """Only calls whose path begins so."""
 
     status: int = 503
-    """For ``status``: what to answer."""
+    """For ``status`` and ``unknown_vmm``: what to answer."""
 
     error_code: str | None = None
     """For ``status``: what to put into the body."""
@@ -103,11 +105,19 @@ class Faults:
 
     def strikes(self, target: str, kind: str, nic: str | None = None) -> bool:
         """Return whether *kind* strikes within *target* now, and count it; joins say for which *nic*."""
+        return self._within(target, kind, nic) is not None
+
+    def status(self, target: str, kind: str, usual: int) -> int:
+        """Return the status that *kind* has ordered for *target* now, and count it; *usual* where none has."""
+        fault = self._within(target, kind, None)
+        return usual if fault is None else fault.status
+
+    def _within(self, target: str, kind: str, nic: str | None) -> Fault | None:
         for fault in self.orders:
             if fault.kind == kind and fault.target == target and fault.nic in (None, nic):
                 self._spend(fault)
-                return True
-        return False
+                return fault
+        return None
 
     def _spend(self, spent: Fault) -> None:
         if spent.times is None:

@@ -7,7 +7,7 @@ the parts mean.
 import json
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 from uuid import UUID
 
 from attrs import define, field
@@ -19,6 +19,8 @@ from simrack.web.versions import Version
 T = TypeVar("T")
 
 MISSING = object()
+
+_JSON = b"application/json"
 
 
 def _no_constant(name: str) -> None:
@@ -34,28 +36,75 @@ class Request:
 
     method: str
     path: str
+    """Decoded, for people; routes go by `segments`."""
+
     query_string: bytes
     body: bytes
+    raw_path: bytes = b""
+    """As received; empty: what `path` would be, encoded."""
+
+    content_type: bytes | None = None
+    body_limit: int | None = None
+    """Octets that the daemon takes, None for any number."""
+
     version: Version = (0, 0, 0)
     params: dict[str, str] = field(factory=dict)
     """Segments of the path that the route left open."""
 
-    def json(self) -> Any:
-        """Return the body.
+    @property
+    def segments(self) -> list[str]:
+        """The path's segments, decoded; empty ones do not count.
 
         Raises:
-            HttpError: 400, the body is not JSON.
+            HttpError: 400, a segment is a dot or two, or no UTF-8.
+
+        Source:
+            dropshot's router: slashes in a row are one, an encoded slash is part of its segment.
         """
+        if not self.raw_path:
+            return [segment for segment in self.path.split("/") if segment]
+        raw = [segment for segment in self.raw_path.split(b"/") if segment]
+        if b"." in raw or b".." in raw:
+            raise bad_request("invalid path encoding")
+        try:
+            return [unquote_to_bytes(segment).decode() for segment in raw]
+        except UnicodeDecodeError:
+            raise bad_request("invalid path encoding") from None
+
+    def json(self) -> Any:
+        """Return the body, which is looked at only now: calls that take none ignore it.
+
+        Raises:
+            HttpError: 400, the body is too long, says to be something else than JSON, or is not JSON.
+
+        Source:
+            dropshot: too long a body is 400, not 413; an absent content type is taken as JSON.
+        """
+        if self.body_limit is not None and len(self.body) > self.body_limit:
+            raise bad_request(f"request body exceeded maximum size of {self.body_limit} bytes")
+        if self.content_type is not None and self.content_type.split(b";")[0].strip().lower() != _JSON:
+            said = self.content_type.decode("latin-1")
+            raise bad_request(f'expected content type "application/json", got "{said}"')
         try:
             return _DECODER.decode(self.body.decode())
         except (ValueError, RecursionError) as error:
             raise bad_request(f"unable to parse JSON body: {error}") from None
 
-    def query(self) -> dict[str, str]:
-        """Return the query's fields; of a repeated field the last one."""
+    def query(self, *names: str) -> dict[str, str]:
+        """Return the query's fields of *names* that are there; others are ignored.
+
+        Raises:
+            HttpError: 400, one of *names* is there twice.
+        """
         if not self.query_string:
             return {}
-        return dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True))
+        found: dict[str, str] = {}
+        for name, value in parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True):
+            if name in found:
+                raise query_error(f"duplicate field `{name}`")
+            if name in names:
+                found[name] = value
+        return found
 
     def param(self, name: str, parse: Callable[[str], T]) -> T:
         """Return the path segment *name* through *parse*.

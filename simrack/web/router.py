@@ -24,13 +24,21 @@ class Route:
     since: Version = FIRST
     """The first version that has this route."""
 
+    until: Version | None = None
+    """The first version that no longer has it, None while it lasts."""
+
+    def serves(self, version: Version) -> bool:
+        """Return whether *version* has this route."""
+        return self.since <= version and (self.until is None or version < self.until)
+
 
 @define
 class _Node:
     literal: dict[str, "_Node"] = field(factory=dict)
     open: "_Node | None" = None
     name: str = ""
-    routes: dict[str, Route] = field(factory=dict)
+    routes: dict[str, list[Route]] = field(factory=dict)
+    """By method; several of one method serve versions apart."""
 
     def child(self, segment: str) -> "_Node":
         if not segment.startswith("{"):
@@ -44,13 +52,13 @@ class Router:
     """The routes of one daemon."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        """Build the tree; a method and pattern given twice keeps the last."""
+        """Build the tree; of rows that serve one version the first counts."""
         self._root = _Node()
         for route in routes:
             node = self._root
             for segment in route.pattern.strip("/").split("/"):
                 node = node.child(segment)
-            node.routes[route.method] = route
+            node.routes.setdefault(route.method, []).append(route)
 
     def handler(self, request: Request) -> Handler:
         """Return who handles *request*, after filling in its open segments.
@@ -59,17 +67,17 @@ class Router:
             HttpError: 404, no such path in this version; 405, the path has no such method.
         """
         node = self._root
-        for segment in request.path[1:].split("/"):
+        for segment in request.segments:
             step = node.literal.get(segment)
             if step is None:
                 step = node.open
-                if step is None or not segment:
+                if step is None:
                     raise refused(404)
                 request.params[step.name] = segment
             node = step
-        route = node.routes.get(request.method)
-        if route is not None and route.since <= request.version:
-            return route.handler
-        if any(other.since <= request.version for other in node.routes.values()):
+        for route in node.routes.get(request.method, ()):
+            if route.serves(request.version):
+                return route.handler
+        if any(route.serves(request.version) for rows in node.routes.values() for route in rows):
             raise refused(405)
         raise refused(404)

@@ -40,9 +40,11 @@ FIRST: Version = (1, 0, 0)
 FEATURES: Mapping[str, Version] = MappingProxyType(
     {
         "dpd strict underlay": (8, 0, 0),
+        "dpd table snapshots": (9, 0, 0),
         "mgd multicast": (13, 0, 0),
         "ddmd peer durations": (2, 0, 0),
         "ddmd multicast": (3, 0, 0),
+        "sled-agent multicast membership": (7, 0, 0),
         "sled-agent m2p and forwarding": (49, 0, 0),
     }
 )
