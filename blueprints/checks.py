@@ -14,6 +14,7 @@ from blueprints.addresses import Address, UnderlayGroup, UnicastSource, is_sourc
 from blueprints.blueprint import Blueprint, SledTables, SwitchTables
 from blueprints.identifiers import FLEET_VNI, MulticastMac
 from blueprints.ordering import Key
+from blueprints.snapshot import ExternalEntry
 
 
 @frozen(kw_only=True)
@@ -187,6 +188,17 @@ def _numbers_are_taken(blueprint: Blueprint) -> Found:
                 yield f"{slot} route {route.group}", f"network identifier {route.vni} is not {FLEET_VNI}"
 
 
+def _entries_stand(blueprint: Blueprint) -> Found:
+    """A switch drops what it has no entry for, packets between instances too; two entries let a packet in twice."""
+    elected = blueprint.policy.external_entry is ExternalEntry.ELECTED
+    standing = {slot: {row.group_ip for row in its.external_groups} for slot, its in blueprint.switches.items()}
+    for group in blueprint.groups:
+        for slot, here in standing.items():
+            wanted = not elected or slot is group.next_hop_switch
+            if wanted is not (group.multicast_ip in here):
+                yield f"{slot} group {group.multicast_ip}", "has no entry" if wanted else "another switch is elected"
+
+
 def _named_by(tables: SwitchTables) -> set[Address]:
     return {row.group_ip for row in tables.external_groups} | {row.group for row in tables.mrib_routes}
 
@@ -204,6 +216,7 @@ RULES: tuple[tuple[str, str, Callable[[Blueprint], Found]], ...] = (
     ("C10", "nobody leaves what is wanted", _nobody_wanted_departs),
     ("C11", "held groups are not planned", _held_is_untouched),
     ("C12", "network identifiers are the rack's, VLANs ones that switches take", _numbers_are_taken),
+    ("C13", "a group's entry stands on the switch that is elected, or on every one", _entries_stand),
 )
 
 

@@ -10,6 +10,7 @@ from blueprints.addresses import ExternalGroup, UnderlayGroup, UnicastSource
 from blueprints.blueprint import Blueprint, Departure, HeldGroup
 from blueprints.checks import RULES, check
 from blueprints.identifiers import MulticastMac, PortId, SwitchSlot, Tag
+from blueprints.snapshot import ExternalEntry
 from planner.plan import plan
 from tests.planner.case_files import CASES, id_of, read_snapshot
 
@@ -64,6 +65,18 @@ def _member_on_link(link: int) -> Damage:
         return on_switch("underlay_groups", members=[evolve(row.members[0], link_id=link)])(blueprint)
 
     return damage
+
+
+def _no_entry(slot: SwitchSlot) -> Damage:
+    def damage(blueprint: Blueprint) -> Blueprint:
+        bare = evolve(blueprint.switches[slot], external_groups=())
+        return evolve(blueprint, switches={**blueprint.switches, slot: bare})
+
+    return damage
+
+
+def _elected(blueprint: Blueprint) -> Blueprint:
+    return evolve(blueprint, policy=evolve(blueprint.policy, external_entry=ExternalEntry.ELECTED))
 
 
 def _of_vni(vni: int) -> Damage:
@@ -130,6 +143,9 @@ DAMAGES: list[tuple[str, Damage]] = [
     ("C12", on_switch("mrib_routes", vni=76)),
     ("C12", on_switch("external_groups", vlan_id=1)),
     ("C12", on_switch("external_groups", vlan_id=4096)),
+    ("C13", _no_entry(SwitchSlot.SWITCH0)),
+    ("C13", _no_entry(SwitchSlot.SWITCH1)),
+    ("C13", _elected),
 ]
 
 
@@ -152,6 +168,14 @@ def test_each_rule_can_be_broken(sound: Blueprint, rule: str, damage: Damage) ->
 def test_what_is_just_inside_a_rule_keeps_it(sound: Blueprint, change: Damage) -> None:
     """The last link and the first and last VLAN that switches take break nothing."""
     assert check(change(sound)) == ()
+
+
+def test_one_entry_is_enough_where_one_switch_is_elected(sound: Blueprint) -> None:
+    """Elected is the switch that replicates: there the entry stands, and there alone."""
+    (group,) = sound.groups
+    for slot in SwitchSlot:
+        breaches = check(_no_entry(slot)(_elected(sound)))
+        assert {breach.rule for breach in breaches} == ({"C13"} if slot is group.next_hop_switch else set())
 
 
 def test_every_rule_is_broken_here() -> None:
