@@ -17,6 +17,7 @@ from executor.actions import FORMS, Effect
 from executor.calls import Call
 from executor.changes import Change, Difference
 from executor.differences import differences
+from executor.extent import Loss, losses
 from executor.gates import Ledger, split_by_consent
 from executor.limits import Limits
 from executor.observe import Rack, merged
@@ -25,6 +26,7 @@ from executor.preflight import refusals
 from executor.progress import CallFinished, Observed, Progress, StageStarted, nobody
 from executor.rehearsal import Held, Work, open_calls, rehearse, work_for
 from executor.report import Owed, Report, in_order, owed_by, owed_change, planned
+from executor.safeguards import Safeguards
 from executor.sending import CallOutcome, Sent, send
 from executor.targets import Target, targets_of
 
@@ -34,7 +36,7 @@ async def execute(
     endpoints: Endpoints,
     *,
     dry_run: bool = False,
-    allow_loss: bool = False,
+    safeguards: Safeguards | None = None,
     progress: Progress | None = None,
     limits: Limits | None = None,
 ) -> Report:
@@ -47,7 +49,7 @@ async def execute(
         blueprint: what the rack shall hold.
         endpoints: where its daemons listen.
         dry_run: read and compare, and send nothing that writes.
-        allow_loss: send changes too that no order brings about without losing packets.
+        safeguards: what keeps the run from doing harm, and what of it was accepted; the defaults if left out.
         progress: who is told of stages and calls.
         limits: how much at once, how long and how large.
     """
@@ -56,6 +58,7 @@ async def execute(
         about = CarriedOut.naming(blueprint)
         return Report(blueprint=about, outcome=Outcome.REFUSED, dry_run=dry_run, counts={}, refusals=refused)
     targets = targets_of(blueprint)
+    guards = safeguards or Safeguards()
     async with Rack(endpoints=endpoints, rack_id=blueprint.rack_id, limits=limits or Limits()) as rack:
         seen = await rack.observe(targets)
         run = _Run(
@@ -63,16 +66,19 @@ async def execute(
             rack=rack,
             targets=targets,
             subscriptions=endpoints.subscriptions,
-            allow_loss=allow_loss,
+            guards=guards,
             progress=progress or nobody,
             begin=seen,
             seen=seen,
+            losses=losses(blueprint, seen, guards.allowances),
         )
         difference = differences(blueprint, seen)
         run.progress(Observed(targets=len(targets), silent=len(difference.unknown)))
         if _no_sled_answers(blueprint, difference):
             return run.withheld(difference, dry_run=dry_run)
-        return run.rehearsed(difference) if dry_run else await run.carried_out(difference)
+        if dry_run:
+            return run.rehearsed(difference)
+        return run.asked(difference) if run.unaccepted else await run.carried_out(difference)
 
 
 def _no_sled_answers(blueprint: Blueprint, difference: Difference) -> bool:
@@ -99,13 +105,16 @@ class _Run:
     rack: Rack
     targets: Sequence[Target]
     subscriptions: SubscriptionForm
-    allow_loss: bool
+    guards: Safeguards
     progress: Progress
     begin: Observation
     """What the rack held before anything was sent."""
 
     seen: Observation
     """What the rack holds as far as it was read last."""
+
+    losses: tuple[Loss, ...]
+    """What the blueprint takes away from what the rack held in the beginning."""
 
     ledger: Ledger = field(factory=Ledger)
     sent: list[Sent] = field(factory=list)
@@ -116,14 +125,28 @@ class _Run:
     waited: bool = False
     """Something needed consent."""
 
+    @property
+    def unaccepted(self) -> list[Owed]:
+        """What goes beyond the allowances and nobody has accepted."""
+        if self.guards.allow_mass_change:
+            return []
+        beyond = [loss for loss in self.losses if loss.beyond]
+        return [Owed(target=loss.place, because=f"{loss}; {_MASS_CHANGE}", consent=True) for loss in beyond]
+
+    def asked(self, difference: Difference) -> Report:
+        """Return the report of a run that sends nothing until somebody accepts how much goes."""
+        return self._report(Outcome.CONSENT, difference, self.unaccepted, ())
+
     def rehearsed(self, difference: Difference) -> Report:
         """Return the report of a dry run."""
-        rehearsal = rehearse(difference, self.targets, subscriptions=self.subscriptions, allow_loss=self.allow_loss)
+        rehearsal = rehearse(
+            difference, self.targets, subscriptions=self.subscriptions, allow_loss=self.guards.allow_loss
+        )
         owed = [owed_change(held.change, held.because) for held in rehearsal.held]
         owed += [owed_change(change, _CONSENT, consent=True) for change in rehearsal.waiting]
-        owed += owed_by(difference)
+        owed += owed_by(difference) + self.unaccepted
         differs = bool(difference.changes or difference.conflicts)
-        if rehearsal.waiting:
+        if rehearsal.waiting or self.unaccepted:
             outcome = Outcome.CONSENT
         elif differs:
             outcome = Outcome.DIFFERENCES
@@ -156,7 +179,7 @@ class _Run:
 
     def _sendable(self, difference: Difference) -> tuple[Change, ...]:
         self.ledger.take(difference)
-        sendable, waiting = split_by_consent(difference, allow_loss=self.allow_loss)
+        sendable, waiting = split_by_consent(difference, allow_loss=self.guards.allow_loss)
         self.ledger.trouble(waiting)
         self.waited = self.waited or bool(waiting)
         return sendable
@@ -214,7 +237,7 @@ class _Run:
     def _owed(self, difference: Difference) -> list[Owed]:
         """Return what is not in effect after all, each with the best reason that is known."""
         reasons = {_key(failure.change): failure.because for failure in self.failures}
-        _, waiting = split_by_consent(difference, allow_loss=self.allow_loss)
+        _, waiting = split_by_consent(difference, allow_loss=self.guards.allow_loss)
         consent = {_key(change) for change in waiting}
         owed = owed_by(difference)
         for change in difference.changes:
@@ -247,10 +270,12 @@ class _Run:
             held=difference.held,
             conflicts=difference.conflicts,
             members_elsewhere=len(difference.members_elsewhere),
+            losses=self.losses,
         )
 
 
-_CONSENT = "no order of calls avoids a loss: needs consent"
+_CONSENT = "no order of calls avoids a loss: --allow-loss accepts it"
+_MASS_CHANGE = "--allow-mass-change accepts it"
 _NOBODY = "no sled of the blueprint answers: this may be another rack"
 
 

@@ -1,8 +1,9 @@
-"""Limits of a run: how much at once, how long, how large. Nothing here is about what is sent.
+"""Limits of a run: how much at once, how long, how large, and how much may go. None is about what is sent.
 
 This file does not know who keeps to them.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -47,3 +48,53 @@ class Limits:
 
     page_size: int = 1000
     """Asked of lists that come in pages."""
+
+
+@frozen(kw_only=True)
+class Allowance:
+    """How much of something one run may take away before somebody is asked."""
+
+    number: int = 0
+    percent: int = 0
+    whole: bool = True
+    """Whether it may be all there is; where not, the last one is asked about, however few there are."""
+
+    def permits(self, losing: int, of: int) -> bool:
+        """Return whether *losing* so many *of* so many needs no consent: within the number or within the share."""
+        if losing == of and not self.whole:
+            return losing == 0
+        return losing <= self.number or losing * 100 <= of * self.percent
+
+    @classmethod
+    def parse(cls, text: str) -> "Allowance":
+        """Return what ``12`` or ``20%`` allows: exactly that.
+
+        Raises:
+            ValueError: neither form, or more than 100 %.
+        """
+        found = re.fullmatch(r"([0-9]{1,9})(\s?%)?", text)
+        if found is None or (found[2] and int(found[1]) > 100):
+            raise ValueError(f"{text!r} is neither a number such as 12 nor a share such as 20%")
+        return cls(percent=int(found[1])) if found[2] else cls(number=int(found[1]))
+
+    def __str__(self) -> str:
+        """Return what people are told, such as ``20 % or 10, not all``."""
+        parts = [f"{self.percent} %"] * bool(self.percent) + [str(self.number)] * bool(self.number)
+        return (" or ".join(parts) or "none") + ("" if self.whole else ", not all")
+
+
+@frozen(kw_only=True)
+class Allowances:
+    """What one run may take away. The shares are of what the rack was seen to hold, ours alone.
+
+    The numbers let small racks change; the shares keep an emptied table or a lost sled list from emptying a rack.
+    """
+
+    members: Allowance = Allowance(percent=20, number=10, whole=False)
+    """Ports of sleds that a switch gives copies of a group to, each counted once for each group."""
+
+    groups: Allowance = Allowance(percent=20, number=5, whole=False)
+    """Groups that something of the rack is programmed for."""
+
+    rows: Allowance = Allowance(percent=20, number=30, whole=False)
+    """Groups and routes in the tables of one switch."""

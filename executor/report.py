@@ -15,6 +15,7 @@ from blueprints.converter import unstructure
 from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome
 from executor.calls import Call
 from executor.changes import Change, Conflict, Difference, Foreign
+from executor.extent import Loss
 from executor.sending import CallOutcome, Sent
 
 Json = Any
@@ -72,6 +73,9 @@ class Report:
     refusals: tuple[str, ...] = ()
     """Why the blueprint was not carried out at all."""
 
+    losses: tuple[Loss, ...] = ()
+    """What the blueprint takes away from what the rack held in the beginning; empty if nothing was read."""
+
     @property
     def exit_code(self) -> int:
         """What the command returns."""
@@ -93,6 +97,7 @@ class Report:
             "conflicts": [conflict_json(conflict) for conflict in self.conflicts],
             "members_elsewhere": self.members_elsewhere,
             "refusals": list(self.refusals),
+            "losses": [loss_json(loss) for loss in self.losses],
         }
 
 
@@ -135,6 +140,12 @@ def owed_json(owed: Owed) -> dict[str, Json]:
         "because": owed.because,
         "consent": owed.consent,
     }
+
+
+def loss_json(loss: Loss) -> dict[str, Json]:
+    """Return how many of one sort of thing go, as plain data."""
+    numbers = {"losing": loss.losing, "of": loss.of, "allowed": str(loss.allowed), "beyond": loss.beyond}
+    return {"what": loss.what, "place": loss.place, **numbers}
 
 
 def conflict_json(conflict: Conflict) -> dict[str, Json]:

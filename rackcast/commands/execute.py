@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,6 +13,8 @@ from blueprints.files import STANDARD, read_blueprint, write_text
 from blueprints.text import dumps
 from executor.execute import execute as carry_out
 from executor.report import Report, unfinished
+from executor.safeguards import Safeguards
+from rackcast.commands.guards import guard_options, safeguards
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
 from rackcast.connect import Way
 from rackcast.progress import shown_progress
@@ -23,7 +26,7 @@ from rackcast.terminal import console, print_json
 @blueprint_argument
 @rack_options
 @click.option("--dry-run", is_flag=True, help="Print the exact calls, in order, and send none that writes.")
-@click.option("--allow-loss", is_flag=True, help="Send changes too that cost packets in any order.")
+@guard_options
 @click.option("--report", metavar="FILE", help="Write the report to FILE too, for `commit-transitions`.")
 @json_option
 @click.pass_context
@@ -32,21 +35,21 @@ def execute(
     /,
     blueprint: str,
     dry_run: bool,
-    allow_loss: bool,
     report: str | None,
     as_json: bool,
-    **way: str | None,
+    **options: Any,
 ) -> None:
     """Carry BLUEPRINT out on the rack: compare, widen, read back, narrow, report.
 
     A daemon that does not answer is owed its part and the rest goes on (exit 4). Run it again at any time: what is in
     effect is not written again.
     """
+    guards = safeguards(options)
     read = sound(read_blueprint(blueprint), blueprint)
     if report is not None and _is_file(report):
         # Found out before the rack is touched; and no older report speaks for a run that was cut short.
         write_text(report, dumps(unfinished(read, dry_run=dry_run).as_json()))
-    done = run(read, Way(**way), dry_run=dry_run, allow_loss=allow_loss, quiet=as_json)
+    done = run(read, Way(**options), dry_run=dry_run, guards=guards, quiet=as_json)
     if as_json:
         print_json(done.as_json())
     else:
@@ -75,7 +78,9 @@ def sound(blueprint: Blueprint, name: str) -> Blueprint:
     return blueprint
 
 
-def run(blueprint: Blueprint, way: Way, *, dry_run: bool, allow_loss: bool = False, quiet: bool = False) -> Report:
+def run(
+    blueprint: Blueprint, way: Way, *, dry_run: bool, guards: Safeguards | None = None, quiet: bool = False
+) -> Report:
     """Return what became of carrying *blueprint* out on the rack that *way* leads to.
 
     Raises:
@@ -88,9 +93,7 @@ def run(blueprint: Blueprint, way: Way, *, dry_run: bool, allow_loss: bool = Fal
             click.echo(f"{silence.target}: {silence.reason}", err=True)
     try:
         with shown_progress(quiet=quiet) as progress:
-            return asyncio.run(
-                carry_out(blueprint, endpoints, dry_run=dry_run, allow_loss=allow_loss, progress=progress)
-            )
+            return asyncio.run(carry_out(blueprint, endpoints, dry_run=dry_run, safeguards=guards, progress=progress))
     except KeyboardInterrupt:
         if not dry_run:
             click.echo("stopped half way; run it again to go on", err=True)

@@ -20,6 +20,7 @@ from blueprints.run_report import Outcome
 from blueprints.snapshot import ExternalEntry, Instance, InstanceState, MemberPorts, Snapshot
 from executor.execute import execute
 from executor.report import Report
+from executor.safeguards import Safeguards
 from planner import plan
 from rackcast.packets import Outcome as Delivery
 from rackcast.packets import Probe, probes, send
@@ -32,7 +33,7 @@ ONE_GROUP = Path(__file__).parents[2] / "examples" / "01_one_group" / "snapshot.
 
 def _carried_out(blueprint: Blueprint, rack: SimulatedRack) -> Report:
     assert check(blueprint) == ()
-    return asyncio.run(execute(blueprint, rack.endpoints))
+    return asyncio.run(execute(blueprint, rack.endpoints, safeguards=Safeguards(allow_mass_change=True)))
 
 
 def _holds(blueprint: Blueprint, rack: SimulatedRack, control: httpx.Client, world: Snapshot) -> None:

@@ -15,6 +15,7 @@ from blueprints.observation import Observation
 from blueprints.snapshot import Snapshot
 from executor import Report, execute, observe
 from executor.limits import Limits
+from executor.safeguards import Safeguards
 from planner import plan
 from simrack.rack import SimulatedRack
 
@@ -22,6 +23,11 @@ Json = Any
 
 QUICK = Limits(request_seconds=5.0, pauses_seconds=(0.01, 0.02))
 """Limits for racks whose daemons answer."""
+
+UNASKED = Safeguards(allow_mass_change=True)
+"""Safeguards for racks so small that most changes are large ones."""
+
+LOSSY = Safeguards(allow_loss=True, allow_mass_change=True)
 
 IMPATIENT = Limits(request_seconds=0.5, pauses_seconds=(0.01, 0.02))
 """Limits that make a silent daemon cheap."""
@@ -76,7 +82,8 @@ class Bench:
 
     def run(self, blueprint: Blueprint, *, endpoints: Endpoints | None = None, **options: Any) -> Report:
         """Carry *blueprint* out, on this rack unless other endpoints are given."""
-        return asyncio.run(execute(blueprint, endpoints or self.rack.endpoints, **{"limits": QUICK, **options}))
+        options = {"limits": QUICK, "safeguards": UNASKED, **options}
+        return asyncio.run(execute(blueprint, endpoints or self.rack.endpoints, **options))
 
     def observe(self) -> Observation:
         """Read the rack."""

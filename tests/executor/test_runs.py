@@ -19,7 +19,7 @@ from executor.progress import CallFinished, Event, Observed, StageStarted
 from executor.report import Report, unfinished
 from simrack.background import running
 from simrack.web.versions import NEWEST, DaemonKind
-from tests.executor.bench import QUICK, Bench, planned
+from tests.executor.bench import LOSSY, QUICK, Bench, planned
 from tests.simrack.rows import (
     G4,
     G6,
@@ -191,7 +191,7 @@ def test_a_move_of_the_underlay_address_needs_consent(bench: Bench) -> None:
     assert [call for call in bench.calls() if "ff04::e9fc:8" in str(call)] == []
     assert bench.heard(G4, S4) == {LISTENER: 1, PICKER: 1, MOVER: 1}
     assert bench.run(target, dry_run=True).exit_code == 5
-    done = bench.run(target, allow_loss=True)
+    done = bench.run(target, safeguards=LOSSY)
     assert (done.outcome, done.owed) == (Outcome.CONVERGED, ())
     assert bench.heard(G4, S4) == {LISTENER: 1, PICKER: 1, MOVER: 1}
     assert U4 not in str(bench.observe().switches)
@@ -208,7 +208,7 @@ def test_another_of_our_tags_needs_consent_and_is_rebuilt(bench: Bench) -> None:
     target = planned(other)
     assert bench.run(target).exit_code == 5
     bench.forget_calls()
-    assert bench.run(target, allow_loss=True).exit_code == 0
+    assert bench.run(target, safeguards=LOSSY).exit_code == 0
     order = [call["target"] for call in bench.calls() if call["target"].endswith("dpd")]
     assert order == sorted(order)
     assert bench.heard(G4, S4) == {LISTENER: 1, PICKER: 1, MOVER: 1}

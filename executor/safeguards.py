@@ -1,0 +1,22 @@
+"""What keeps a run from doing harm beyond its order of calls, and what somebody accepted beforehand.
+
+This file does not know how a run goes.
+"""
+
+from attrs import field, frozen
+
+from executor.limits import Allowances
+
+
+@frozen(kw_only=True)
+class Safeguards:
+    """What a run keeps to, besides its order."""
+
+    allow_loss: bool = False
+    """Send changes too that no order brings about without losing packets."""
+
+    allowances: Allowances = field(factory=Allowances)
+    """How much may go before somebody is asked."""
+
+    allow_mass_change: bool = False
+    """Take away more than that."""

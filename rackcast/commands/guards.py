@@ -1,0 +1,54 @@
+"""Options that keep a run from doing harm, and what they add up to.
+
+This file does not know how a run keeps to them.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from attrs import evolve, fields
+
+from executor.limits import Allowance, Allowances
+from executor.safeguards import Safeguards
+
+Command = Callable[..., Any]
+
+
+class _AllowanceType(click.ParamType[Allowance]):
+    """A number such as ``12``, or a share such as ``20%``."""
+
+    name = "N|N%"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Allowance:
+        try:
+            return Allowance.parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_ALLOWED = {
+    "members": ("--max-members-losing", "How many members of groups may stop hearing them unasked."),
+    "groups": ("--max-groups-removed", "How many groups may go unasked."),
+    "rows": ("--max-rows-removed", "How many rows of one switch may go unasked."),
+}
+"""Field of `Allowances` to its option."""
+
+
+def guard_options(command: Command) -> Command:
+    """Add the options that `safeguards` takes."""
+    taking = "Take away more than that."
+    command = click.option("--allow-mass-change", is_flag=True, help=taking)(command)
+    for name, (option, told) in reversed(_ALLOWED.items()):
+        default = getattr(Allowances(), name)
+        command = click.option(option, name, type=_AllowanceType(), help=f"{told} [default: {default}]")(command)
+    lossy = "Send changes too that cost packets in any order."
+    return click.option("--allow-loss", is_flag=True, help=lossy)(command)
+
+
+def safeguards(options: dict[str, Any]) -> Safeguards:
+    """Return what the options of `guard_options` ask for, and take them out of *options*."""
+    said = {attribute.name: options.pop(attribute.name) for attribute in fields(Allowances)}
+    given = {name: allowance for name, allowance in said.items() if allowance is not None}
+    accepted = {name: options.pop(name) for name in ("allow_loss", "allow_mass_change")}
+    return Safeguards(allowances=evolve(Allowances(), **given), **accepted)

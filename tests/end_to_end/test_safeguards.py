@@ -1,0 +1,75 @@
+"""What keeps `rackcast execute` from doing harm, from the command line, against a simulated rack."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from attrs import evolve
+
+from blueprints.files import read_snapshot, write_endpoints, write_snapshot
+from simrack.background import running
+from simrack.rack import SimulatedRack
+from tests.rackcast.conftest import Run
+from tests.rackcast.conftest import run as run  # noqa: PLC0414 (a fixture, lent)
+
+ONE_GROUP = Path(__file__).parents[2] / "examples" / "01_one_group" / "snapshot.yaml"
+
+
+@pytest.fixture
+def rack() -> Iterator[SimulatedRack]:
+    """Run the hand-sized rack."""
+    with running(read_snapshot(str(ONE_GROUP))) as running_rack:
+        yield running_rack
+
+
+@pytest.fixture
+def endpoints(rack: SimulatedRack, tmp_path: Path) -> Path:
+    """Return its endpoints file."""
+    path = tmp_path / "endpoints.yaml"
+    write_endpoints(str(path), rack.endpoints)
+    return path
+
+
+@pytest.fixture
+def plans(run: Run, tmp_path: Path) -> tuple[Path, Path]:
+    """Return the blueprint of the hand-sized rack, and one after it from rows without members."""
+    first, second, emptied = (tmp_path / name for name in ("1.json", "2.json", "emptied.json"))
+    write_snapshot(str(emptied), evolve(read_snapshot(str(ONE_GROUP)), members=()))
+    assert run("plan", ONE_GROUP, "-o", first).code == 0
+    assert run("plan", emptied, "--parent", first, "-o", second).code == 0
+    return first, second
+
+
+def _written(rack: SimulatedRack) -> list[str]:
+    calls = httpx.get(f"{rack.control_url}/calls").json()
+    return [call["path"] for call in calls if call["method"] != "GET"]
+
+
+def test_a_mass_change_is_asked_about_and_accepted(
+    run: Run, rack: SimulatedRack, endpoints: Path, plans: tuple[Path, Path]
+) -> None:
+    """Losing everything of a one-group rack ends with 5, says how much and what accepts it; then it goes through."""
+    way = ("--endpoints", endpoints)
+    first, second = plans
+    assert run("execute", first, *way).code == 0
+    before = len(_written(rack))
+    asked = run("execute", second, *way)
+    assert (asked.code, len(_written(rack))) == (5, before)
+    assert "members would stop hearing" in asked.out
+    assert "--allow-mass-change" in asked.out.replace("\n", " ")
+    assert run("execute", second, *way, "--dry-run").code == 5
+    assert run("execute", second, *way, "--allow-mass-change").code == 0
+
+
+def test_limits_by_hand(run: Run, endpoints: Path, plans: tuple[Path, Path]) -> None:
+    """A share of all, or numbers large enough, ask nobody; what is no limit is wrong usage."""
+    way = ("--endpoints", endpoints, "--json")
+    first, second = plans
+    assert run("execute", first, *way).code == 0
+    asked = json.loads(run("execute", second, *way).out)
+    assert {loss["what"] for loss in asked["losses"] if loss["beyond"]} == {"members", "groups", "rows"}
+    assert run("execute", second, *way, "--max-members-losing", "many").code == 2
+    limits = ("--max-members-losing", "100%", "--max-groups-removed", "1", "--max-rows-removed", "10")
+    assert run("execute", second, *way, *limits).code == 0
