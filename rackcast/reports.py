@@ -24,7 +24,7 @@ SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
         Outcome.CONVERGED: ("The rack holds the blueprint.", "green"),
         Outcome.DIFFERENCES: ("The rack differs from the blueprint.", "yellow"),
         Outcome.PARTIAL: ("Not everything is in effect; what is owed stands below.", "yellow"),
-        Outcome.CONSENT: ("Somebody has to accept something first; what, and by which option, stands below.", "yellow"),
+        Outcome.CONSENT: ("Somebody has to accept this first; what, and by which option, stands below.", "yellow"),
         Outcome.REFUSED: ("The blueprint was refused; nothing was sent.", "red"),
     }
 )
