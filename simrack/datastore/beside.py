@@ -3,15 +3,13 @@
 This file does not know racks.
 """
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
 
 from attrs import frozen
 
-from blueprints.errors import SilentError
 from blueprints.snapshot import Snapshot
 from simrack.datastore.load import load
 from simrack.datastore.server import running
@@ -40,9 +38,5 @@ def own_postgres() -> Iterator[LoadedDatabase]:
     Raises:
         SilentError: it does not start.
     """
-    with ExitStack() as stack:
-        try:
-            dsn = stack.enter_context(running(Path(gettempdir())))
-        except (OSError, subprocess.SubprocessError) as error:
-            raise SilentError(f"PostgreSQL did not start: {error}") from error
+    with running(Path(gettempdir())) as dsn:
         yield LoadedDatabase(dsn)
