@@ -18,7 +18,7 @@ from blueprints.snapshot import Peer
 from simrack.addresses import is_multicast, is_underlay
 from simrack.mgd.routes import StaticRoute
 from simrack.web.answers import NO_CONTENT, Answer, answer
-from simrack.web.requests import Request, body_error, ip, ipv6, maybe, need, of_kind, parsed
+from simrack.web.requests import Request, body_error, default, ip, ipv6, maybe, need, of_kind, parsed
 from simrack.web.router import Route
 from simrack.web.versions import FEATURES
 from simrack.wiring import LINK
@@ -67,8 +67,8 @@ def _check_origin(row: Any, path: str) -> None:
     if source is not None:
         parsed(source, ip, f"{path}.source")
     for name, most in (("vni", 1 << 24), ("metric", 1 << 64)):
-        number = maybe(row, name, int, path)
-        if number is not None and not 0 <= number < most:
+        number = default(row, name, int, path, 0)
+        if not 0 <= number < most:
             raise body_error(f"{path}.{name}", f"{number} is out of range")
 
 

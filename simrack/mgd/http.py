@@ -12,7 +12,7 @@ from blueprints.addresses import Address
 from blueprints.identifiers import FLEET_VNI, SwitchSlot
 from simrack.mgd.routes import Mrib, RouteKey, StaticRoute, check_key
 from simrack.web.answers import NO_CONTENT, Answer, answer, bad_request, refused
-from simrack.web.requests import Request, body_error, ip, ipv6, maybe, need, of_kind, parsed, query_error
+from simrack.web.requests import Request, body_error, default, ip, ipv6, maybe, need, of_kind, parsed, query_error
 from simrack.web.router import Handler, Route
 from simrack.web.versions import FEATURES
 
@@ -62,11 +62,10 @@ def _read_key(body: dict[str, Any], path: str) -> RouteKey:
     ((variant, fields),) = body.items()
     family = int(variant[1])
     source = maybe(fields, "source", str, path)
-    vni = maybe(fields, "vni", int, path)
     key = RouteKey(
         group=parsed(need(fields, "group", str, path), ip, f"{path}.group"),
         source=None if source is None else parsed(source, ip, f"{path}.source"),
-        vni=FLEET_VNI if vni is None else vni,
+        vni=default(fields, "vni", int, path, FLEET_VNI),
     )
     if any(address.family != family for address in (key.group, key.source) if address is not None):
         raise body_error(path, f"an address is not of the family of `{variant}`")

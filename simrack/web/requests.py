@@ -156,6 +156,17 @@ def maybe(body: Any, name: str, kind: type[T], path: str = "") -> T | None:
     return need(body, name, kind, path)
 
 
+def default(body: Any, name: str, kind: type[T], path: str, absent: T) -> T:
+    """Return the field *name* of *body*, *absent* where it is not there; null is no default.
+
+    Raises:
+        HttpError: 400, no object, null, or another type.
+    """
+    if isinstance(body, dict) and name not in body:
+        return absent
+    return need(body, name, kind, path)
+
+
 def of_kind(value: Any, kind: type[T], path: str) -> T:
     """Return *value* if it is of *kind*; a boolean is no integer.
 

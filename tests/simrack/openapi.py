@@ -1,4 +1,4 @@
-"""As much of OpenAPI 3.0 as the daemons' documents use: finding an operation, checking a value against a schema."""
+"""As much of OpenAPI 3.0 as the daemons' documents use: finding an operation, checking requests and values."""
 
 import json
 import re
@@ -7,6 +7,7 @@ from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
 from attrs import frozen
@@ -26,7 +27,9 @@ FORMATS: Mapping[str, Callable[[str], object]] = {
     "ipv6": IPv6Address,
     "date-time": _date_time,
 }
-LARGEST = {"uint8": 1 << 8, "uint16": 1 << 16, "uint32": 1 << 32, "uint64": 1 << 64}
+RANGES = {f"uint{bits}": (0, 1 << bits) for bits in (8, 16, 32, 64)} | {
+    f"int{bits}": (-1 << bits - 1, 1 << bits - 1) for bits in (8, 16, 32, 64)
+}
 TYPES: Mapping[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
@@ -35,6 +38,23 @@ TYPES: Mapping[str, tuple[type, ...]] = {
     "number": (int, float),
     "boolean": (bool,),
 }
+
+
+def _fits(template: list[str], segments: list[str]) -> bool:
+    return len(template) == len(segments) and all(
+        there == here or (there.startswith("{") and here != "")
+        for there, here in zip(template, segments, strict=True)
+    )
+
+
+def _read(text: str, schema: Json) -> Json:
+    """The value that a parameter's *text* stands for, the text itself where it cannot be read as its type."""
+    if schema.get("type") in ("integer", "boolean"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return text
 
 
 @frozen
@@ -49,6 +69,48 @@ class Document:
 
     def operation(self, method: str, template: str) -> Json:
         return self.content["paths"][template][method.lower()]
+
+    def find(self, method: str, path: str) -> str | None:
+        """The template that *path*, without its query, fits; None where no call is so documented."""
+        segments = path.split("/")
+        fitting = [
+            template
+            for template, operations in self.content["paths"].items()
+            if method.lower() in operations and _fits(template.split("/"), segments)
+        ]
+        return min(fitting, key=lambda template: template.count("{"), default=None)
+
+    def request_problems(self, method: str, target: str, body: Json) -> list[str]:
+        """What of a request is not as documented; *target* is its path with its query, no *body* is None."""
+        path, _, query = target.partition("?")
+        template = self.find(method, path)
+        if template is None:
+            return [f"{method} {path}: not documented"]
+        operation = self.operation(method, template)
+        segments = zip(template.split("/"), path.split("/"), strict=True)
+        given = {("path", name[1:-1]): unquote(value) for name, value in segments if name.startswith("{")}
+        given |= {("query", name): value for name, value in parse_qsl(query, keep_blank_values=True)}
+        return [*self._parameter_problems(operation, given), *self._body_problems(operation, body)]
+
+    def _parameter_problems(self, operation: Json, given: Mapping[tuple[str, str], str]) -> Iterator[str]:
+        known = {(row["in"], row["name"]): row for row in operation.get("parameters", ())}
+        yield from (f"{place} {name}: not documented" for place, name in given.keys() - known.keys())
+        for (place, name), row in known.items():
+            if (place, name) in given:
+                schema = self._followed(row["schema"])
+                yield from self.problems(_read(given[place, name], schema), schema, f"{place} {name}")
+            elif row.get("required"):
+                yield f"{place} {name}: missing"
+
+    def _body_problems(self, operation: Json, body: Json) -> Iterator[str]:
+        documented = operation.get("requestBody")
+        if documented is None:
+            if body is not None:
+                yield "body: not documented"
+        elif body is None:
+            yield "body: missing"
+        else:
+            yield from self.problems(body, documented["content"]["application/json"]["schema"], "body")
 
     def response_schema(self, method: str, template: str, status: int) -> Json | None:
         """The schema of an answer of *status*, None where it has no body.
@@ -102,11 +164,15 @@ class Document:
     def _array(self, value: Json, schema: Json, path: str) -> Iterator[str]:
         if not schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value)):
             yield f"{path}: {len(value)} items"
+        if schema.get("uniqueItems") and len({json.dumps(item, sort_keys=True) for item in value}) < len(value):
+            yield f"{path}: an item stands there twice"
         for place, item in enumerate(value):
             yield from self.problems(item, schema["items"], f"{path}[{place}]")
 
     def _integer(self, value: Json, schema: Json, path: str) -> Iterator[str]:
-        if not schema.get("minimum", value) <= value < LARGEST.get(schema.get("format", ""), value + 1):
+        lowest, beyond = RANGES.get(schema.get("format", ""), (value, value + 1))
+        lowest, highest = max(lowest, schema.get("minimum", lowest)), schema.get("maximum", value)
+        if not lowest <= value < beyond or value > highest:
             yield f"{path}: {value} is out of range"
 
     def _object(self, value: Json, schema: Json, path: str) -> Iterator[str]:

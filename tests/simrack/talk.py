@@ -9,7 +9,8 @@ from attrs import define
 
 from blueprints.identifiers import SwitchSlot
 from simrack.rack import SimulatedRack
-from simrack.web.versions import NEWEST, DaemonKind, show_version
+from simrack.web.versions import NEWEST, show_version
+from tests.simrack.contract import answer_problems, kind_of
 from tests.simrack.rows import G4, S4
 
 Json = Any
@@ -27,9 +28,13 @@ class Talk:
     def call(
         self, target: str, method: str, path: str, body: Json = None, *, version: str | None = None
     ) -> httpx.Response:
-        kind = DaemonKind.SLED_AGENT if target.startswith("sled") else DaemonKind(target.split()[1])
-        headers = {"api-version": version or show_version(NEWEST[kind])}
-        return self.client.request(method, self.rack.url(target) + path, json=body, headers=headers)
+        """Whatever is answered, it is as the daemon's own document has it."""
+        kind = kind_of(target)
+        version = version or show_version(NEWEST[kind])
+        headers = {"api-version": version}
+        response = self.client.request(method, self.rack.url(target) + path, json=body, headers=headers)
+        assert answer_problems(kind, version, response) == []
+        return response
 
     def dpd(self, method: str, path: str, body: Json = None, slot: SwitchSlot = SwitchSlot.SWITCH0) -> httpx.Response:
         return self.call(f"{slot} dpd", method, path, body)

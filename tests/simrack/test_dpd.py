@@ -233,7 +233,20 @@ class TestPages:
         rest = ok(talk.dpd("GET", f"{GROUPS}?page_token={first['next_page']}")).json()
         assert [row["group_ip"] for row in rest["items"]] == ["ff04::3", "ff04::4", "ff04::5"]
 
-    @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=-1", "page_token=junk", "page_token=e30="])
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "limit=0",
+            "limit=x",
+            "limit=-1",
+            "limit=4294967296",
+            "limit=1&limit=1",
+            "page_token=",
+            "page_token=junk",
+            "page_token=e30=",
+            f"page_token={'A' * 516}",
+        ],
+    )
     def test_a_bad_query_is_refused(self, talk: Talk, query: str) -> None:
         """A limit of 0 or none at all, and a token that dpd did not make, are 400."""
         status, message, _ = error(talk.dpd("GET", f"{GROUPS}?{query}"))
@@ -473,10 +486,96 @@ def test_nothing_survives_a_restart(talk: Talk) -> None:
     assert ok(talk.dpd("POST", UNDERLAYS, underlay())).json()["external_group_id"] == 65534
 
 
-@pytest.mark.parametrize(("method", "path"), [("DELETE", GROUPS), ("DELETE", "/all-settings")])
-def test_calls_that_wipe_everything_do_not_exist(talk: Talk, method: str, path: str) -> None:
-    """Nobody here should need them, so nobody gets them."""
-    assert talk.dpd(method, path).status_code in (404, 405)
+@pytest.mark.parametrize("path", [GROUPS, "/all-settings"])
+def test_some_calls_wipe_everything(talk: Talk, path: str) -> None:
+    """No tag is asked for: every group of every owner goes, from the chip too."""
+    switch_group(talk, SWITCH0, G4, U4, TAG4)
+    switch_group(talk, SWITCH0, G6, U6, "other:tag", S6)
+    assert talk.dpd("DELETE", path).status_code == 204
+    assert talk.dpd("GET", GROUPS).json() == {"items": [], "next_page": None}
+    state = talk.state()["switches"]["switch0"]
+    assert (state["underlay_groups"], state["external_groups"], max(state["rows"].values())) == ([], [], 0)
+
+
+def test_settings_of_a_tag_are_not_groups(talk: Talk) -> None:
+    """What deletes all other settings of a tag leaves its multicast groups."""
+    switch_group(talk, SWITCH0, G4, U4, TAG4)
+    assert talk.dpd("DELETE", f"/all-settings/{TAG4}").status_code == 204
+    assert len(talk.dpd("GET", GROUPS).json()["items"]) == 2
+
+
+def test_there_are_no_untagged_groups_to_delete(talk: Talk) -> None:
+    """The old call is gone, and says what to use."""
+    status, message, _ = error(talk.dpd("DELETE", "/multicast/untagged"))
+    assert (status, "tag" in message) == (410, True)
+
+
+def test_a_dpd_without_multicast_says_so_to_everything(talk: Talk) -> None:
+    """Every call on groups is 501; what is not about groups is answered, and the call that is gone stays gone."""
+    talk.fault("switch0 dpd", "no_multicast", times=None)
+    calls = (
+        ("POST", UNDERLAYS, underlay()),
+        ("PUT", OURS, {"members": []}),
+        ("POST", EXTERNALS, external()),
+        ("GET", GROUPS, None),
+        ("GET", f"{GROUPS}/{G4}", None),
+        ("DELETE", f"/multicast/tags/{TAG4}", None),
+    )
+    assert [error(talk.dpd(*call))[:2] for call in calls] == [(501, "Not Implemented")] * len(calls)
+    assert talk.dpd("DELETE", "/multicast/untagged").status_code == 410
+    assert talk.dpd("GET", "/switch/identifiers").status_code == 200
+
+
+def test_another_vlan_makes_the_translation_anew(talk: Talk) -> None:
+    """So then, and only then, a PUT looks whether the underlay group is there."""
+    switch_group(talk, SWITCH0, G4, U4, TAG4)
+    path, absent = f"{EXTERNALS}/{G4}?tag={TAG4}", attributes("ff04::dead")
+    assert error(talk.dpd("PUT", path, absent | {"external_forwarding": {"vlan_id": 7}}))[0] == 400
+    assert talk.dpd("GET", f"{GROUPS}/{G4}").json()["external_forwarding"] == {"vlan_id": None}
+    assert talk.dpd("PUT", path, attributes(U4) | {"external_forwarding": {"vlan_id": 7}}).status_code == 200
+    assert talk.dpd("PUT", path, absent | {"external_forwarding": {"vlan_id": 7}}).status_code == 200
+
+
+def test_the_ports_and_links_of_a_switch(talk: Talk) -> None:
+    """32 rear ports, 32 front ports and one inside; links can be picked by a part of their name."""
+    ports = talk.dpd("GET", "/ports").json()
+    assert (len(ports), ports[0], "rear31" in ports, "qsfp0" in ports) == (65, "int0", True, True)
+    (link,) = talk.dpd("GET", "/links?filter=rear14").json()
+    assert (link["port_id"], link["link_id"], link["kr"]) == ("rear14", 0, True)
+    assert len(talk.dpd("GET", "/links").json()) == len(talk.dpd("GET", "/links/tfport_data").json()) == 64
+
+
+def test_tables_show_what_the_chip_has(talk: Talk) -> None:
+    """A row per source, route, translation and replication; the sizes are those that fill up."""
+    switch_group(talk, SWITCH0, G4, U4, TAG4, S4)
+
+    def keys(name: str) -> list[Json]:
+        table = talk.dpd("GET", f"/table/{name}/dump?from_hardware=false").json()
+        assert (table["name"], table["size"]) == (name, 1024)
+        return [row["keys"] for row in table["entries"]]
+
+    names = {name.rpartition(".")[2]: name for name in talk.dpd("GET", "/table").json()}
+    assert keys(names["mcast_source_filter_ipv4"]) == [{"src_addr": f"{S4}/32", "dst_addr": G4}]
+    assert keys(names["mcast_replication_ipv6"]) == [{"dst_addr": U4}]
+    assert keys("pipe.Ingress.l3_router.MulticastRouter4.tbl") == [{"dst_addr": G4}]
+    assert keys("pipe.Ingress.l3_router.MulticastRouter6.tbl") == [{"dst_addr": U4}]
+    ok(talk.dpd("PUT", f"{EXTERNALS}/{G4}?tag={TAG4}", attributes(U4)))
+    assert keys(names["mcast_source_filter_ipv4"]) == [{"src_addr": "0.0.0.0/0", "dst_addr": G4}]
+
+
+@pytest.mark.parametrize(("version", "status"), [("8.0.0", 200), ("9.0.0", 400), ("13.0.0", 400)])
+def test_a_dump_has_to_say_where_from_since_version_9(talk: Talk, version: str, status: int) -> None:
+    """Older versions know no such question."""
+    name = talk.dpd("GET", "/table").json()[0]
+    assert talk.call("switch0 dpd", "GET", f"/table/{name}/dump", version=version).status_code == status
+
+
+def test_the_uptime_starts_over_with_dpd(talk: Talk) -> None:
+    """It counts in seconds, and a restart shows."""
+    first, second = (talk.dpd("GET", "/dpd-uptime").json() for _ in range(2))
+    assert second > first
+    talk.restart("switch0 dpd", keep_state=False)
+    assert talk.dpd("GET", "/dpd-uptime").json() == 0
 
 
 def test_group_addresses_in_any_spelling_are_one(talk: Talk) -> None:

@@ -89,6 +89,8 @@ def test_delete_takes_what_is_there(talk: Talk) -> None:
         route(G4, underlay="ff04:0:0:1::1"),
         {"key": {"V4": {"group": G6}}, "underlay_group": U4},
         {"key": {"V4": {"group": G4, "source": S6}}, "underlay_group": U4},
+        {"key": {"V4": {"group": G4, "vni": None}}, "underlay_group": U4},
+        {"key": {"V4": {"group": G4, "vni": -1}}, "underlay_group": U4},
         {"key": {"V5": {"group": G4}}, "underlay_group": U4},
         {"key": {}, "underlay_group": U4},
         {"underlay_group": U4},

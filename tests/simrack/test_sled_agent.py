@@ -158,10 +158,12 @@ class TestForwarding:
             ({"filter": {"mode": "exclude"}}, 400),
             ({"filter": {"mode": "none", "sources": []}}, 400),
             ({"filter": None}, 400),
+            ({"filter": {"mode": "include", "sources": [G4]}}, 500),
+            ({"filter": {"mode": "exclude", "sources": ["127.0.0.1"]}}, 500),
         ],
     )
     def test_what_is_refused(self, talk: Talk, change: Json, status: int) -> None:
-        """A next hop is one host's IPv6 address, and every word has to be known."""
+        """A next hop is one host's IPv6 address, so is every source of a filter, and every word has to be known."""
         assert self.put(talk, hop(SWITCH0) | change) == status
         assert self.listed(talk) == []
 
@@ -233,6 +235,39 @@ class TestSubscriptions:
         assert leave(talk, 0, PICKER, G4).status_code == 204
         stranger = f"/vmms/{UUID(int=1)}/multicast-group"
         assert talk.sled(HERE, "PUT", stranger, {"group_ip": G4, "sources": []}).status_code == 404
+
+    @pytest.mark.parametrize("status", [204, 404, 410, 500])
+    def test_sled_agents_differ_about_unknown_vmms(self, talk: Talk, status: int) -> None:
+        """Newer and older ones and simulated ones answer joins and leaves alike, each in its own way."""
+        talk.fault(f"sled {HERE}", "unknown_vmm", status=status, times=None)
+        m2p(talk, "PUT", mapping())
+        for call in (join, leave):
+            answer = call(talk, 0, PICKER, G4)
+            assert answer.status_code == status
+            if status in (404, 410):
+                assert answer.json()["error_code"] == "NO_SUCH_INSTANCE"
+        assert heard_under(talk) == {}
+        assert join(talk, 0, LISTENER, G4).status_code == 204
+
+    @pytest.mark.parametrize(("method", "word"), [("PUT", "join"), ("DELETE", "leave")])
+    def test_older_versions_say_in_the_body_what_it_is_for(self, talk: Talk, method: str, word: str) -> None:
+        """Before version 49 the body had one field named for the call, and another one was refused."""
+        path = f"/vmms/{propolis(LISTENER)}/multicast-group"
+        body = {"group_ip": "ff04::77", "sources": []}
+
+        def status(version: str, sent: Json) -> int:
+            return talk.call(f"sled {HERE}", method, path, sent, version=version).status_code
+
+        assert [status(version, {word: body}) for version in ("48.0.0", "7.0.0")] == [204, 204]
+        assert [status("48.0.0", sent) for sent in (body, {"other": body}, {word: body, "x": 1})] == [400] * 3
+        assert (status("6.0.0", {word: body}), status("49.0.0", {word: body})) == (404, 400)
+
+    def test_the_state_of_a_vmm_can_be_read(self, talk: Talk) -> None:
+        """A VMM that is here tells its state, any other is 404."""
+        told = talk.sled(HERE, "GET", f"/vmms/{propolis(LISTENER)}/state")
+        assert (told.status_code, told.json()["vmm_state"]["state"]) == (200, "running")
+        unknown = talk.sled(HERE, "GET", f"/vmms/{propolis(PICKER)}/state")
+        assert (unknown.status_code, unknown.json()["error_code"]) == (404, "NO_SUCH_INSTANCE")
 
     @pytest.mark.parametrize("body", [{"group_ip": G4}, {"sources": []}, {"join": {"group_ip": G4, "sources": []}}])
     def test_both_fields_are_required(self, talk: Talk, body: Json) -> None:

@@ -1,6 +1,8 @@
 """What all daemons share: versions, routing, forms of errors, bodies."""
 
 import socket
+from contextlib import closing
+from http.client import HTTPConnection
 
 import httpx
 import pytest
@@ -93,9 +95,54 @@ def test_a_daemon_can_be_older(client: httpx.Client) -> None:
 
 def test_a_method_that_a_path_lacks_is_405(talk: Talk) -> None:
     """A known path with another method is told apart from an unknown one."""
-    assert talk.dpd("PUT", "/multicast/groups").status_code == 405
+    answer = talk.dpd("PUT", "/multicast/groups")
+    assert (answer.status_code, answer.json()["message"]) == (405, "Method Not Allowed")
     assert talk.dpd("PUT", "/multicast/nothing").status_code == 404
-    assert talk.dpd("GET", "/multicast/underlay-groups/").status_code in (404, 405)
+    assert talk.dpd("GET", "/multicast/underlay-groups/").status_code == 405
+
+
+def status_of(talk: Talk, path: str) -> int:
+    """Ask dpd for *path* as it is written: other clients tidy it up."""
+    url = httpx.URL(talk.rack.url("switch0 dpd"))
+    with closing(HTTPConnection(url.host, url.port)) as connection:
+        connection.request("GET", path, headers={"api-version": "13.0.0"})
+        return connection.getresponse().status
+
+
+@pytest.mark.parametrize("path", ["/multicast//groups", "/multicast/groups/", "//multicast///groups//"])
+def test_slashes_in_a_row_are_one(talk: Talk, path: str) -> None:
+    """Segments without a character do not count."""
+    assert status_of(talk, path) == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/multicast/%67roups", 200),
+        ("/multicast/tags/a%2Fb", 400),
+        ("/multicast/../multicast/groups", 400),
+        ("/multicast/./groups", 400),
+        ("/multicast/tags/%FF", 400),
+    ],
+)
+def test_segments_are_decoded_one_by_one(talk: Talk, path: str, status: int) -> None:
+    """An encoded slash is part of its segment, dots are no way up, and what is no text is refused."""
+    assert status_of(talk, path) == status
+
+
+def test_a_body_that_nobody_asked_for_is_not_looked_at(talk: Talk) -> None:
+    """Only calls that take a body mind its length, its type or its form."""
+    url = talk.rack.url("switch0 dpd") + "/multicast/groups"
+    for body in (b"{", b"x" * 10_241):
+        headers = {"api-version": "13.0.0", "content-type": "text/plain"}
+        assert talk.client.request("GET", url, content=body, headers=headers).status_code == 200
+
+
+def test_the_path_is_read_before_the_body(talk: Talk) -> None:
+    """Of two mistakes the one in the path is told, in both forms of a membership."""
+    for form in ("vmms", "instances"):
+        answer = talk.sled(SLEDS[0], "PUT", f"/{form}/x/multicast-group", {})
+        assert answer.json()["message"].startswith("bad parameter in URL path")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"a":NaN}', b"\xff", b"[" * 100_000])
