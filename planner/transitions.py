@@ -13,6 +13,7 @@ from uuid import UUID
 from attrs import evolve
 
 from blueprints.blueprint import Subject, Transition
+from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Group, GroupState, Member, MemberState
 from planner.admitted_groups import is_live
 from planner.departures import leave_of, superseded
@@ -53,6 +54,8 @@ def _of_groups(draft: Draft) -> Iterable[Transition]:
         if row.id in held:
             continue
         if row.state is GroupState.DELETING:
+            if row.underlay_group_id and len(draft.snapshot.switches) < len(SwitchSlot):
+                continue  # the switch that is not in the plan may still have it, and the row is all that tells
             because = "its state is gone from the rack" if row.underlay_group_id else "it never had state on the rack"
             yield _move(Subject.GROUP, row, DELETED, because)
         elif is_live(row) and row.id not in peopled and _past_grace(draft, row):
