@@ -44,6 +44,7 @@ FINDINGS: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "peers_unknown": (_W, "a switch did not tell its DDM peers: ports come from inventory"),
         "inventory_unknown": (_W, "no inventory: ports come from DDM alone"),
         "inventory_errors": (_N, "the inventory collection had errors: absence from it proves nothing"),
+        "inventory_stale": (_W, "the inventory is old, or from the future: ports that rest on it remove nothing"),
         "slot_claimed_twice": (_W, "two service processors of sleds say one slot: neither is believed"),
         "group_address_refused": (_E, "a group's address is outside the permitted ranges: group held"),
         "group_address_shared": (_E, "two live groups on one address: both held"),

@@ -9,7 +9,7 @@ This file does not know what follows from the rows.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,12 @@ from blueprints.identifiers import FLEET_VNI, PortId, SwitchSlot
 from blueprints.ordering import Key, addresses, by_slot, in_order, maybe_in_order
 
 SNAPSHOT_FORMAT = "rackcast.snapshot/1"
+
+INVENTORY_AGE = timedelta(hours=1)
+"""Collections are made every ten minutes; of an older one, several have failed."""
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""How far clocks of one rack may be apart."""
 
 
 class MemberPorts(StrEnum):
@@ -102,7 +108,8 @@ class VmmState(StrEnum):
 
 
 def _by_id(rows: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(sorted(rows, key=lambda row: row.id))
+    # By number, which is how UUIDs compare: those of a large rack cost several times as much themselves.
+    return tuple(sorted(rows, key=lambda row: row.id.int))
 
 
 def _unique(values: Iterable[Any] | None) -> tuple[Any, ...] | None:

@@ -6,6 +6,7 @@ know which claim wins.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from uuid import UUID
 
 from attrs import frozen
@@ -13,7 +14,7 @@ from attrs import frozen
 from blueprints.blueprint import LearnedFrom
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import PortId, SwitchSlot, port_of_interface
-from blueprints.snapshot import Peer, ServiceProcessor, SpType
+from blueprints.snapshot import CLOCK_SKEW, INVENTORY_AGE, Peer, ServiceProcessor, SpType
 from planner.draft import Draft, RoutingSled
 
 LIVE_STATUSES = frozenset({"Exchange", "Active"})
@@ -33,6 +34,8 @@ class Claim:
     port_id: PortId
     link_id: int
     learned_from: LearnedFrom
+    stale: bool = False
+    """Said so long ago that it proves nothing."""
 
 
 Claims = Mapping[UUID, tuple[Claim, ...]]
@@ -91,11 +94,20 @@ def _processor_of(sled: RoutingSled, rows: Iterable[ServiceProcessor]) -> Servic
     return matches[0] if len(matches) == 1 else None
 
 
+def inventory_age(draft: Draft) -> timedelta | None:
+    """Return how old the inventory is where that is too old, or too far in the future (negative); else None."""
+    if draft.snapshot.inventory is None:
+        return None
+    age = draft.snapshot.evaluated_at - draft.snapshot.inventory.completed_at
+    return None if -CLOCK_SKEW <= age <= INVENTORY_AGE else age
+
+
 def inventory_claims(draft: Draft) -> tuple[Claims, tuple[Finding, ...]]:
     """Return what inventory says, and the slots that two boards claim, which are not believed."""
     inventory = draft.snapshot.inventory
     rows = [row for row in inventory.service_processors if row.type is SpType.SLED] if inventory else []
     claimed = Counter(row.slot for row in rows)
+    age = inventory_age(draft)
     found = [
         finding("slot_claimed_twice", f"cubby {slot}", f"{count} service processors say they are there")
         for slot, count in sorted(claimed.items())
@@ -106,7 +118,8 @@ def inventory_claims(draft: Draft) -> tuple[Claims, tuple[Finding, ...]]:
         row = _processor_of(sled, rows)
         if row is not None and claimed[row.slot] == 1 and 0 <= row.slot <= 31:
             port = PortId(REAR, row.slot)
-            claims[sled.id] = (Claim(port_id=port, link_id=0, learned_from=LearnedFrom.INVENTORY),)
+            claim = Claim(port_id=port, link_id=0, learned_from=LearnedFrom.INVENTORY, stale=age is not None)
+            claims[sled.id] = (claim,)
     return claims, tuple(found)
 
 

@@ -5,11 +5,14 @@ Adds       ``draft.graph`` (sleds, switches and ports) and ``draft.ports``, whic
 Promises   P1  DDM wins, inventory fills its gaps, the parent fills what is left.
            P2  one port of a switch belongs to one sled: the stronger witness, and nobody between equals.
            P3  a port that a live witness names is on the backplane; with both backplanes unknown none is believed.
+           P4  an inventory that is too old moves nobody from where the parent has him, and proves nothing: lists of
+               ports that rest on it are lower bounds.
 
 networkx keeps insertion order, so nodes and edges are added sorted.
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from uuid import UUID
 
 import networkx
@@ -24,6 +27,7 @@ from planner.port_claims import (
     Claims,
     backplane_of,
     ddm_claims,
+    inventory_age,
     inventory_claims,
     parent_claims,
     shared_serials,
@@ -51,31 +55,38 @@ def resolve_ports(draft: Draft) -> Draft:
             port = ("port", slot, str(claim.port_id))
             graph.add_node(port, slot=slot, port_id=claim.port_id)
             graph.add_edge(("switch", slot), port)
-            graph.add_edge(port, sled_node(sled), link_id=claim.link_id, learned_from=claim.learned_from)
+            edge = {"link_id": claim.link_id, "learned_from": claim.learned_from, "stale": claim.stale}
+            graph.add_edge(port, sled_node(sled), **edge)
     ports = {sled: {slot: port_of(graph, sled, slot) for slot in draft.snapshot.switches} for sled in draft.sleds}
     return evolve(draft, graph=graph, ports=ports).noting(notes)
 
 
 def port_of(graph: "networkx.Graph[Node]", sled: UUID, slot: SwitchSlot) -> SledPort | None:
     """Return the port between *sled* and the switch in *slot*, or None where the graph has none."""
+    return _found(graph, sled, slot)[0]
+
+
+def _found(graph: "networkx.Graph[Node]", sled: UUID, slot: SwitchSlot) -> tuple[SledPort | None, bool]:
+    """Return the port between *sled* and the switch in *slot*, and whether that is sure."""
     node = sled_node(sled)
     for port in graph.neighbors(node):
         if graph.nodes[port]["slot"] is slot:
             edge = graph.edges[node, port]
-            return SledPort(
+            found = SledPort(
                 port_id=graph.nodes[port]["port_id"], link_id=edge["link_id"], learned_from=edge["learned_from"]
             )
-    return None
+            return found, not edge["stale"]
+    return None, False
 
 
 def member_ports(
     graph: "networkx.Graph[Node]", slot: SwitchSlot, sleds: Iterable[UUID]
 ) -> tuple[tuple[MemberPort, ...], bool]:
-    """Return the ports through which the switch in *slot* reaches *sleds*, and whether it reaches them all."""
-    ports = [port_of(graph, sled, slot) for sled in sleds]
-    known = {(port.port_id, port.link_id) for port in ports if port is not None}
+    """Return the ports through which the switch in *slot* reaches *sleds*, and whether these are surely all."""
+    ports = [_found(graph, sled, slot) for sled in sleds]
+    known = {(port.port_id, port.link_id) for port, _ in ports if port is not None}
     members = tuple(MemberPort(port_id=port, link_id=link) for port, link in sorted(known))
-    return members, all(port is not None for port in ports)
+    return members, all(sure for _, sure in ports)
 
 
 def _missing_witnesses(draft: Draft) -> Iterable[Finding]:
@@ -88,18 +99,29 @@ def _missing_witnesses(draft: Draft) -> Iterable[Finding]:
         yield finding("backplane_unknown", "rack", "no switch told its backplane")
     if draft.snapshot.inventory is None:
         yield finding("inventory_unknown", "rack", "no inventory in the snapshot")
-    elif draft.snapshot.inventory.errors:
+        return
+    age = inventory_age(draft)
+    if age is not None:
+        yield finding("inventory_stale", "rack", f"it ended {_moment(age)} the snapshot's own time")
+    if draft.snapshot.inventory.errors:
         yield finding("inventory_errors", "rack", f"{draft.snapshot.inventory.errors} parts of the collection failed")
+
+
+def _moment(age: timedelta) -> str:
+    minutes = abs(age) // timedelta(minutes=1)
+    return f"{minutes} minutes " + ("before" if age > timedelta() else "after")
 
 
 def _choose(draft: Draft, slot: SwitchSlot, inventory: Claims) -> tuple[dict[UUID, Claim], list[Finding]]:
     """Return the claim believed for each sled on *slot*, strongest witness first (P1)."""
     notes: list[Finding] = []
     backplane = backplane_of(draft, slot)
-    ddm = _settle(_on_backplane(ddm_claims(draft, slot), backplane, slot, notes), inventory, slot, notes)
-    shelf = _on_backplane(inventory, backplane, slot, notes)
+    fresh = {sled: said for sled, said in inventory.items() if not said[0].stale}
+    ddm = _settle(_on_backplane(ddm_claims(draft, slot), backplane, slot, notes), fresh, slot, notes)
+    before = parent_claims(draft, slot)
+    shelf = _uncontradicted(_on_backplane(inventory, backplane, slot, notes), before)
     chosen: dict[UUID, Claim] = {}
-    for claims in (ddm, shelf, parent_claims(draft, slot)):
+    for claims in (ddm, shelf, before):
         _take(chosen, claims, draft, slot, notes)
     notes += [finding("port_unknown", f"sled {sled}", f"on {slot}") for sled in draft.sleds if sled not in chosen]
     return chosen, notes
@@ -123,6 +145,15 @@ def _on_backplane(
         if good:
             kept[sled] = good
     return kept
+
+
+def _uncontradicted(claims: Claims, before: Claims) -> Claims:
+    """Return *claims* without stale ones for a sled that the parent has elsewhere (P4)."""
+    return {
+        sled: said
+        for sled, said in claims.items()
+        if not said[0].stale or sled not in before or before[sled][0].port_id == said[0].port_id
+    }
 
 
 def _settle(ddm: Claims, inventory: Claims, slot: SwitchSlot, notes: list[Finding]) -> Claims:

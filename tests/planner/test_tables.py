@@ -1,5 +1,6 @@
 """Tables that a plan runs through: whose packets are let in where, which sleds take part, where groups live."""
 
+from datetime import timedelta
 from typing import NamedTuple
 
 import pytest
@@ -134,6 +135,34 @@ def test_which_sleds_take_part(pair: tuple[str, str], takes_part: bool) -> None:
     for tables in blueprint.switches.values():
         assert len(tables.underlay_groups[0].members) == takes_part
     assert id_of("sled-b") in blueprint.sleds
+
+
+# --- how old an inventory may be ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "stale"),
+    [
+        (0, False),
+        (3599, False),
+        (3600, False),
+        (3601, True),
+        (86_400, True),
+        (-299, False),
+        (-300, False),
+        (-301, True),
+    ],
+)
+def test_how_old_an_inventory_may_be(seconds: int, stale: bool) -> None:
+    """An hour, and five minutes ahead of the snapshot's clock; beyond, ports that rest on it remove nothing."""
+    assert SETTLED.inventory is not None
+    board = evolve(SETTLED.inventory, completed_at=SETTLED.evaluated_at - timedelta(seconds=seconds))
+    silent = {slot: evolve(switch, peers=None) for slot, switch in SETTLED.switches.items()}
+    blueprint = plan(evolve(SETTLED, inventory=board, switches=silent))
+    assert ("inventory_stale" in {found.code for found in blueprint.findings}) is stale
+    for tables in blueprint.switches.values():
+        (entry,) = tables.underlay_groups
+        assert ([str(member.port_id) for member in entry.members], entry.complete) == (["rear14"], not stale)
 
 
 # --- underlay addresses ---------------------------------------------------------------------------------------------
