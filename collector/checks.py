@@ -8,14 +8,13 @@ This file does not know SQL, nor what follows from the rows for a plan.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import timedelta
 from types import MappingProxyType
 from uuid import UUID
 
 from blueprints.addresses import Address
 from blueprints.errors import InvariantError
 from blueprints.findings import Finding, Severity, sorted_findings
-from blueprints.snapshot import GroupState, Inventory
+from blueprints.snapshot import CLOCK_SKEW, INVENTORY_AGE, GroupState, Inventory
 from collector.stored import Stored
 
 _W, _N = Severity.WARNING, Severity.NOTE
@@ -43,12 +42,6 @@ CHECKS: Mapping[str, tuple[Severity, str]] = MappingProxyType(
     }
 )
 """Code -> severity and meaning."""
-
-INVENTORY_AGE = timedelta(hours=1)
-"""Collections are made every ten minutes; of an older one, several have failed."""
-
-CLOCK_SKEW = timedelta(minutes=5)
-"""How far clocks of one rack may be apart."""
 
 
 def found(code: str, subject: str, message: str) -> Finding:
