@@ -271,3 +271,14 @@ def waiting(state: VmmState, *, migrates: bool) -> Snapshot:
     """Return a rack in which the listener is not joined yet, its VMM in *state*, perhaps with a target on sled 2."""
     target = {"migration_id": STRANGER, "target_vmm": vmm(LISTENER, 2, VmmState.MIGRATING, generation=1)}
     return rack(**listening(MemberState.LEFT, None), **hosted(state, **(target if migrates else {})))
+
+
+LIVE_GROUP_CREATING: Snapshot = rack(
+    **NEW,
+    **UNPLACED,
+    members=(
+        member(GROUP4, LISTENER, state=MemberState.JOINING, sled_id=SLEDS[0]),
+        *(evolve(row, state=MemberState.JOINING) for row in OTHER_MEMBERS),
+    ),
+)
+"""Group 4 just created, and two members that are joining: three transitions, the listener's the second."""
