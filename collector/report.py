@@ -4,12 +4,14 @@ A snapshot says what is known; its report says of every part whether it was read
 not know how anything was read, nor files.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from blueprints.converter import unstructure
 from blueprints.documents import snapshot_digest
@@ -22,6 +24,11 @@ from collector.stored import Stored
 COLLECTION_FORMAT = "rackcast.collection/1"
 
 DATASTORE, INVENTORY = "datastore", "inventory"
+
+WITHHELD = "withheld"
+"""Stands for what would tell whose rack it is."""
+
+_PART_NAME = re.compile(r"datastore|inventory|switch[01] [a-z]+")
 
 
 @frozen(kw_only=True)
@@ -72,6 +79,28 @@ class Collection:
         """The parts that are not known."""
         return tuple(part for part in self.parts if not part.known)
 
+    def withheld(self, scrubbed: Snapshot) -> "Collection":
+        """Return the report as it may go with *scrubbed*, the same snapshot with its names exchanged.
+
+        What is told in words, and what names a rack, a database or a zone, is withheld; findings are counted.
+        """
+        counts = Counter((found.code, found.severity) for found in self.findings)
+        inventory = self.inventory
+        if inventory is not None and scrubbed.inventory is not None:
+            inventory = evolve(inventory, collection_id=scrubbed.inventory.collection_id)
+        return evolve(
+            self,
+            snapshot_digest=snapshot_digest(scrubbed),
+            rack_id=scrubbed.rack_id,
+            transaction=WITHHELD,
+            inventory=inventory,
+            parts=tuple(_without_words(part) for part in self.parts),
+            findings=[
+                Finding(code=code, severity=severity, subject=WITHHELD, message=f"{count} found")
+                for (code, severity), count in counts.items()
+            ],
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Return the report as plain data."""
         return {"format": COLLECTION_FORMAT, **unstructure(self)}
@@ -86,7 +115,7 @@ def collection(
         stored: what was read of the datastore.
         live: what was read of the switches.
         assembled: the snapshot that was made of both.
-        findings: what checks say of it.
+        findings: what the reader and the checks say of the rows.
         seconds: how long each phase took.
     """
     inventory = stored.inventory
@@ -106,7 +135,7 @@ def collection(
             errors=inventory.errors,
         ),
         parts=tuple(_parts(stored, live, assembled.snapshot)),
-        findings=(*stored.findings, *assembled.findings, *findings),
+        findings=(*assembled.findings, *findings),
         seconds=seconds,
     )
 
@@ -132,6 +161,11 @@ def _parts(stored: Stored, live: Live, snapshot: Snapshot) -> Iterator[Part]:
     for silence in live.silent:
         if silence.target not in names:
             yield _part(silence.target, silence.reason)
+
+
+def _without_words(part: Part) -> Part:
+    name = part.part if _PART_NAME.fullmatch(part.part) else WITHHELD
+    return evolve(part, part=name, reason=part.reason and WITHHELD)
 
 
 def _part(name: str, reason: str | None) -> Part:

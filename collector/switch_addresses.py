@@ -57,7 +57,7 @@ def locate(
         sleds: the rack's, one of which may be a scrimlet.
 
     Raises:
-        InputRejectedError: no witness knows the address of some switches.
+        InputRejectedError: there is no switch, or no witness knows where some of them are.
     """
     by_id = {sled.id: sled for sled in sleds}
     found: dict[SwitchSlot, UnderlayUnicast] = {}
@@ -75,6 +75,8 @@ def locate(
             mistakes.append(
                 Mistake(slot, f"where its zone is inside the rack is unknown{why}; pass --switch {slot}=ADDRESS")
             )
+    if not live.switches:
+        mistakes.append(Mistake("", "none is known; pass --switch SLOT=ADDRESS for each"))
     if mistakes:
         raise InputRejectedError("switches", mistakes)
     return Located(addresses=found, findings=tuple(notes))

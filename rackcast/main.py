@@ -18,16 +18,19 @@ from rackcast import __version__
 from rackcast.exits import Exit
 
 COMMANDS: dict[str, str] = {
+    "collect": "Read datastore and switches into a snapshot.",
     "plan": "Plan a snapshot: write the blueprint.",
     "show": "Read a blueprint.",
     "check": "Ask a blueprint for broken rules, and show its findings.",
     "diff": "Compare two blueprints, or a blueprint with the rack.",
     "observe": "Write down what the rack holds now.",
     "execute": "Carry a blueprint out.",
+    "commit-transitions": "Tell the datastore what is in effect.",
+    "target": "See or say which blueprint a rack shall hold now.",
     "sim": "Run a simulated rack.",
     "demo": "See everything at work on a simulated rack.",
 }
-"""Name and purpose; the command itself is ``rackcast.commands.<name>.<name>``."""
+"""Name and purpose; the command itself is ``rackcast.commands.<name>.<name>``, a dash being an underscore there."""
 
 
 class _Commands(click.Group):
@@ -37,7 +40,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"rackcast.commands.{name}"), name)
+        python_name = name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"rackcast.commands.{python_name}"), python_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -51,7 +55,7 @@ def rackcast() -> None:
     """Plan the multicast of a rack as a blueprint, review it, and carry it out.
 
     \b
-    snapshot ──plan──▶ blueprint ──show, check, diff──▶ you ──execute──▶ rack
+    rack ──collect──▶ snapshot ──plan──▶ blueprint ──show, check, diff──▶ you ──execute──▶ rack
 
     Files may be .json or .yaml, either with .gz; - is standard input and output.
 
@@ -81,7 +85,7 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(str(error), err=True)
         sys.exit(Exit.REFUSED)
     except DeviceError as error:
-        click.echo(f"the rack did not answer: {error}", err=True)
+        click.echo(f"no answer to trust: {error}", err=True)
         sys.exit(Exit.PARTIAL)
     except BrokenPipeError:
         # Whoever read us has enough; what Python still holds goes nowhere instead of into an error at the end.

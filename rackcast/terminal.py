@@ -63,9 +63,9 @@ def console(*, error: bool = False) -> Console:
     return Console(file=_Trimmed(stream), highlight=False, width=118)
 
 
-def print_json(document: dict[str, Any]) -> None:
-    """Print *document* as JSON, one entry a line."""
-    click.echo(dumps(document).encode(), nl=False)
+def print_json(document: dict[str, Any], *, error: bool = False) -> None:
+    """Print *document* as JSON, one entry a line, on standard output (or error)."""
+    click.echo(dumps(document).encode(), nl=False, err=error)
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:

@@ -281,10 +281,3 @@ def test_every_part_of_the_report_is_known_or_says_why_not() -> None:
         ("switch1 backplane", True, None),
         ("dendrite-1.host", False, "no daemon that knows its slot"),
     ]
-
-
-def test_findings_of_the_rows_are_in_the_report() -> None:
-    """What the reader of the datastore could not take stands beside what checks found."""
-    note = finding("member_instance_unknown", "member 1", "gone")
-    document = reported(stored(findings=(note,)), LIVE)
-    assert "member_instance_unknown" in [row["code"] for row in document["findings"]]
