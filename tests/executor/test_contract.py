@@ -101,7 +101,7 @@ def test_every_request_of_the_collector_is_as_documented(bench: Bench) -> None:
     assert [(call["method"], call["path"], found) for call in calls if (found := problems(call))] == []
 
 
-BAD = (
+BAD: tuple[tuple[str, str, Json], ...] = (
     ("GET", "/multicast/nothing", None),
     ("DELETE", f"/multicast/groups/{G4}", None),
     ("DELETE", f"/multicast/groups/{G4}?tag={TAG4}&colour=green", None),

@@ -513,7 +513,7 @@ def test_there_are_no_untagged_groups_to_delete(talk: Talk) -> None:
 def test_a_dpd_without_multicast_says_so_to_everything(talk: Talk) -> None:
     """Every call on groups is 501; what is not about groups is answered, and the call that is gone stays gone."""
     talk.fault("switch0 dpd", "no_multicast", times=None)
-    calls = (
+    calls: tuple[tuple[str, str, Json], ...] = (
         ("POST", UNDERLAYS, underlay()),
         ("PUT", OURS, {"members": []}),
         ("POST", EXTERNALS, external()),
