@@ -25,6 +25,7 @@ from executor.report import Report
 from planner import plan
 from rackcast.packets import probes, send
 from rackcast.progress import shown_progress
+from rackcast.round_trip import collected_again
 from rackcast.simulated import RunningRack, simulated_rack
 from rackcast.terminal import plural
 
@@ -41,6 +42,9 @@ class Story:
 
     before: Path
     after: Path
+    datastore: bool = True
+    """Whether snapshots take the way through a database."""
+
     good: bool = field(default=True, init=False)
     started: float = field(factory=perf_counter, init=False)
     mark: float = field(factory=perf_counter, init=False)
@@ -51,15 +55,17 @@ class Story:
         """Play it, with files in *scratch*, and return whether everything went right."""
         before, after = read_snapshot(str(self.before)), read_snapshot(str(self.after))
         self._say("snapshot", _rack(before))
-        first = self._plan(before, None, scratch / "1.json")
-        with simulated_rack(str(self.before), scratch) as rack, httpx.Client(base_url=rack.control) as control:
-            control.timeout = httpx.Timeout(60)
+        with (
+            simulated_rack(str(self.before), scratch, datastore=self.datastore) as rack,
+            httpx.Client(base_url=rack.control, timeout=60) as control,
+        ):
             self._say("rack", f"simulated: {_daemons(rack)} listen on loopback, every table empty")
+            first = self._plan(self._collect(rack, before), None, scratch / "1.json")
             self._execute(first, rack)
             self._packets(control, before)
             control.put("/snapshot", json=snapshot_document(after)).raise_for_status()
             self._say("ten minutes", _changes(before, after))
-            second = self._plan(after, first, scratch / "2.json")
+            second = self._plan(self._collect(rack, after), first, scratch / "2.json")
             self._felt(first, second)
             self._execute(second, rack)
             self._packets(control, after)
@@ -75,6 +81,18 @@ class Story:
             self.out.print(Text(f"{now - self.mark:6.1f} s  {what:<12} ").append(text, style=style))
         self.mark = now
         self.good = self.good and good is not False
+
+    def _collect(self, rack: RunningRack, loaded: Snapshot) -> Snapshot:
+        """Return the snapshot of *rack* out of its database and its switches, where it has a database."""
+        if rack.dsn is None:
+            self._say("collect", "left out: a database needs pip install 'rackcast[datastore,postgres]'")
+            return loaded
+        snapshot, different = collected_again(rack, rack.dsn, loaded)
+        rows = len(snapshot.groups) + len(snapshot.members) + len(snapshot.instances) + len(snapshot.sleds)
+        text = f"{rows:,} rows of a PostgreSQL, {len(snapshot.switches)} switches asked: "
+        told = f"not as loaded: {', '.join(different)}" if different else "the snapshot that the rows were made of"
+        self._say("collect", text + told, good=not different)
+        return snapshot
 
     def _plan(self, snapshot: Snapshot, parent: Blueprint | None, file: Path) -> Blueprint:
         blueprint = plan(snapshot, parent)
