@@ -21,6 +21,7 @@ class Outcome(StrEnum):
     PARTIAL = "partial"
     CONSENT = "consent"
     REFUSED = "refused"
+    FENCED = "fenced"
 
 
 @frozen(kw_only=True)

@@ -4,30 +4,22 @@ This file does not know what is right for a rack; it decides nothing that the bl
 blueprint leaves nothing open.
 """
 
-import asyncio
-from collections.abc import Iterable, Sequence
-
-from attrs import define, field, frozen
-
 from blueprints.blueprint import Blueprint
-from blueprints.endpoints import Endpoints, SubscriptionForm
-from blueprints.observation import Observation
+from blueprints.endpoints import Endpoints
+from blueprints.errors import InputRejectedError
 from blueprints.run_report import CarriedOut, Outcome
-from executor.actions import FORMS, Effect
-from executor.calls import Call
-from executor.changes import Change, Difference
+from executor.changes import Difference
 from executor.differences import differences
-from executor.extent import Loss, losses
-from executor.gates import Ledger, split_by_consent
+from executor.extent import losses
+from executor.fence import Fence
+from executor.http import never
 from executor.limits import Limits
-from executor.observe import Rack, merged
-from executor.order import Stage
+from executor.observe import Rack
 from executor.preflight import refusals
-from executor.progress import CallFinished, Observed, Progress, StageStarted, nobody
-from executor.rehearsal import Held, Work, open_calls, rehearse, work_for
-from executor.report import Owed, Report, in_order, owed_by, owed_change, planned
+from executor.progress import Observed, Progress, nobody
+from executor.report import Owed, Report
+from executor.run import Run
 from executor.safeguards import Safeguards
-from executor.sending import CallOutcome, Sent, send
 from executor.targets import Target, targets_of
 
 
@@ -53,15 +45,20 @@ async def execute(
         progress: who is told of stages and calls.
         limits: how much at once, how long and how large.
     """
-    refused = refusals(blueprint)
-    if refused:
-        about = CarriedOut.naming(blueprint)
-        return Report(blueprint=about, outcome=Outcome.REFUSED, dry_run=dry_run, counts={}, refusals=refused)
-    targets = targets_of(blueprint)
     guards = safeguards or Safeguards()
-    async with Rack(endpoints=endpoints, rack_id=blueprint.rack_id, limits=limits or Limits()) as rack:
+    fence = None if guards.target_store is None else Fence(store=guards.target_store, blueprint=blueprint)
+    report = _refused(blueprint, fence, dry_run=dry_run)
+    if report is not None:
+        return report
+    targets = targets_of(blueprint)
+    async with Rack(
+        endpoints=endpoints,
+        rack_id=blueprint.rack_id,
+        limits=limits or Limits(),
+        forbidden=never if fence is None else fence.closed,
+    ) as rack:
         seen = await rack.observe(targets)
-        run = _Run(
+        run = Run(
             blueprint=blueprint,
             rack=rack,
             targets=targets,
@@ -81,219 +78,25 @@ async def execute(
         return run.asked(difference) if run.unaccepted else await run.carried_out(difference)
 
 
+def _refused(blueprint: Blueprint, fence: Fence | None, *, dry_run: bool) -> Report | None:
+    """Return the report of a run that may not even begin, or None."""
+    about = CarriedOut.naming(blueprint)
+    reasons = refusals(blueprint)
+    try:
+        if fence is not None:
+            fence.check_store()
+    except InputRejectedError as error:
+        reasons = (*reasons, str(error))
+    if reasons:
+        return Report(blueprint=about, outcome=Outcome.REFUSED, dry_run=dry_run, counts={}, refusals=reasons)
+    because = None if fence is None else fence.closed()
+    if because is None:
+        return None
+    owed = Owed(target="rack", because=because)
+    return Report(blueprint=about, outcome=Outcome.FENCED, dry_run=dry_run, counts={}, owed=(owed,))
+
+
 def _no_sled_answers(blueprint: Blueprint, difference: Difference) -> bool:
     """Return whether not one sled of *blueprint* was found: then this may be another rack, whoever else answers."""
     unknown = {silence.target for silence in difference.unknown}
     return bool(blueprint.sleds) and all(str(Target.sled(sled)) in unknown for sled in blueprint.sleds)
-
-
-@frozen(kw_only=True)
-class _Failure:
-    """Why something is not in effect."""
-
-    change: Change
-    because: str
-    proven: bool = False
-    """Reading the wanted state back does not disprove it."""
-
-
-@define(kw_only=True, eq=False)
-class _Run:
-    """One run: what it knows so far."""
-
-    blueprint: Blueprint
-    rack: Rack
-    targets: Sequence[Target]
-    subscriptions: SubscriptionForm
-    guards: Safeguards
-    progress: Progress
-    begin: Observation
-    """What the rack held before anything was sent."""
-
-    seen: Observation
-    """What the rack holds as far as it was read last."""
-
-    losses: tuple[Loss, ...]
-    """What the blueprint takes away from what the rack held in the beginning."""
-
-    ledger: Ledger = field(factory=Ledger)
-    sent: list[Sent] = field(factory=list)
-    failures: list[_Failure] = field(factory=list)
-    unread: set[Target] = field(factory=set)
-    """Targets that were written to since they were read."""
-
-    waited: bool = False
-    """Something needed consent."""
-
-    @property
-    def unaccepted(self) -> list[Owed]:
-        """What goes beyond the allowances and nobody has accepted."""
-        if self.guards.allow_mass_change:
-            return []
-        beyond = [loss for loss in self.losses if loss.beyond]
-        return [Owed(target=loss.place, because=f"{loss}; {_MASS_CHANGE}", consent=True) for loss in beyond]
-
-    def asked(self, difference: Difference) -> Report:
-        """Return the report of a run that sends nothing until somebody accepts how much goes."""
-        return self._report(Outcome.CONSENT, difference, self.unaccepted, ())
-
-    def rehearsed(self, difference: Difference) -> Report:
-        """Return the report of a dry run."""
-        rehearsal = rehearse(
-            difference, self.targets, subscriptions=self.subscriptions, allow_loss=self.guards.allow_loss
-        )
-        owed = [owed_change(held.change, held.because) for held in rehearsal.held]
-        owed += [owed_change(change, _CONSENT, consent=True) for change in rehearsal.waiting]
-        owed += owed_by(difference) + self.unaccepted
-        differs = bool(difference.changes or difference.conflicts)
-        if rehearsal.waiting or self.unaccepted:
-            outcome = Outcome.CONSENT
-        elif differs:
-            outcome = Outcome.DIFFERENCES
-        else:
-            outcome = Outcome.PARTIAL if owed else Outcome.CONVERGED
-        return self._report(outcome, difference, owed, planned(rehearsal.calls), dry_run=True)
-
-    def withheld(self, difference: Difference, *, dry_run: bool) -> Report:
-        """Return the report of a run that sends nothing, because the rack may not be the one that was meant."""
-        owed = [owed_change(change, _NOBODY) for change in difference.changes] + owed_by(difference)
-        return self._report(Outcome.PARTIAL, difference, owed, (), dry_run=dry_run)
-
-    async def carried_out(self, difference: Difference) -> Report:
-        """Send what *difference* asks for, and return the report."""
-        widening = [change for change in self._sendable(difference) if not FORMS[change.kind].tier.narrows]
-        work = work_for(widening, self.targets)
-        for stage in work.stages.widening:
-            await self._stage(work, stage)
-        difference = await self._read_back(difference)
-        # What is still to be widened did not come into effect: nothing that rests on it may be narrowed.
-        self.ledger.trouble(change for change in difference.changes if not FORMS[change.kind].tier.narrows)
-        narrowing = [change for change in self._sendable(difference) if FORMS[change.kind].tier.narrows]
-        work = work_for(narrowing, self.targets)
-        for stage in work.stages.narrowing:
-            await self._stage(work, stage)
-        difference = await self._read_back(difference)
-        owed = self._owed(difference)
-        outcome = Outcome.CONSENT if self.waited else Outcome.PARTIAL if owed else Outcome.CONVERGED
-        return self._report(outcome, difference, owed, tuple(self.sent))
-
-    def _sendable(self, difference: Difference) -> tuple[Change, ...]:
-        self.ledger.take(difference)
-        sendable, waiting = split_by_consent(difference, allow_loss=self.guards.allow_loss)
-        self.ledger.trouble(waiting)
-        self.waited = self.waited or bool(waiting)
-        return sendable
-
-    async def _stage(self, work: Work, stage: Stage) -> None:
-        """Send the calls of *stage*, each target on its own lane."""
-        lanes: list[tuple[Target, tuple[Call, ...]]] = []
-        for node in stage:
-            calls, held = open_calls(work.of(node), self.ledger, self.subscriptions)
-            self._hold(held)
-            lanes.append((node[1], calls))
-        total = sum(len(calls) for _, calls in lanes)
-        self.progress(StageStarted(tiers=tuple(sorted({tier.name.lower() for tier, _ in stage})), calls=total))
-        counter = _Counter(total=total, progress=self.progress)
-        for results in await asyncio.gather(*(self._lane(target, calls, counter) for target, calls in lanes)):
-            for sent in results:
-                self._note(sent)
-
-    async def _lane(self, target: Target, calls: Sequence[Call], counter: "_Counter") -> list[Sent]:
-        """Send *calls* to one target, as many at once as it takes, and return the results in their order."""
-        client = self.rack.client(target)
-        results: dict[int, Sequence[Sent]] = {}
-        waiting = iter(enumerate(calls))
-
-        async def work() -> None:
-            for place, call in waiting:
-                results[place] = await send(client, call, self.subscriptions)
-                counter.finished(results[place])
-
-        await asyncio.gather(*(work() for _ in range(self.rack.limits.lanes[target.daemon])))
-        return [sent for _, parts in sorted(results.items()) for sent in parts]
-
-    def _note(self, sent: Sent) -> None:
-        self.sent.append(sent)
-        if sent.call.form.effect is Effect.WRITE:
-            self.unread.add(sent.call.target)
-        if sent.done or sent.outcome is CallOutcome.SPLIT:
-            return
-        self.ledger.trouble(sent.call.changes)
-        proven = sent.outcome is CallOutcome.REFUSED and not sent.call.form.reading_proves
-        self.failures += [_Failure(change=c, because=sent.note, proven=proven) for c in sent.call.changes]
-
-    def _hold(self, held: Iterable[Held]) -> None:
-        self.failures += [_Failure(change=each.change, because=each.because) for each in held]
-
-    async def _read_back(self, difference: Difference) -> Difference:
-        """Return what differs now; only targets that were written to are read again."""
-        if not self.unread:
-            return difference
-        targets = sorted(self.unread, key=lambda target: target.sort_key)
-        self.unread.clear()
-        self.seen = merged(self.seen, await self.rack.observe(targets), targets)
-        return differences(self.blueprint, self.seen, earlier=self.begin)
-
-    def _owed(self, difference: Difference) -> list[Owed]:
-        """Return what is not in effect after all, each with the best reason that is known."""
-        reasons = {_key(failure.change): failure.because for failure in self.failures}
-        _, waiting = split_by_consent(difference, allow_loss=self.guards.allow_loss)
-        consent = {_key(change) for change in waiting}
-        owed = owed_by(difference)
-        for change in difference.changes:
-            key = _key(change)
-            because = _CONSENT if key in consent else reasons.get(key, "it still differs after the run")
-            owed.append(owed_change(change, because, consent=key in consent))
-        for failure in self.failures:
-            if failure.proven or FORMS[failure.change.kind].effect is Effect.REASSERT:
-                owed.append(owed_change(failure.change, failure.because))
-        waits = [change for change in waiting if FORMS[change.kind].effect is Effect.REASSERT]
-        return owed + [owed_change(change, _CONSENT, consent=True) for change in waits]
-
-    def _report(
-        self,
-        outcome: Outcome,
-        difference: Difference,
-        owed: Iterable[Owed],
-        actions: tuple[Sent, ...],
-        *,
-        dry_run: bool = False,
-    ) -> Report:
-        return Report(
-            blueprint=CarriedOut.naming(self.blueprint),
-            outcome=outcome,
-            dry_run=dry_run,
-            actions=actions,
-            owed=in_order(owed),
-            counts=dict(self.rack.calls),
-            foreign=difference.foreign,
-            held=difference.held,
-            conflicts=difference.conflicts,
-            members_elsewhere=len(difference.members_elsewhere),
-            losses=self.losses,
-        )
-
-
-_CONSENT = "no order of calls avoids a loss: --allow-loss accepts it"
-_MASS_CHANGE = "--allow-mass-change accepts it"
-_NOBODY = "no sled of the blueprint answers: this may be another rack"
-
-
-def _key(change: Change) -> tuple[object, ...]:
-    return (change.kind, change.target, change.subject, change.row.sort_key)
-
-
-@define(kw_only=True)
-class _Counter:
-    """Calls of one stage that have an outcome."""
-
-    total: int
-    progress: Progress
-    done: int = 0
-    failed: int = 0
-
-    def finished(self, results: Sequence[Sent]) -> None:
-        """Count one call and tell."""
-        self.done += 1
-        self.failed += any(not sent.done for sent in results)
-        self.progress(CallFinished(done=self.done, total=self.total, failed=self.failed))

@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import lru_cache
 from types import MappingProxyType
@@ -101,6 +101,10 @@ class UnreachedError(SilentError):
     """Nothing was sent: the daemon cannot have acted."""
 
 
+class ForbiddenError(UnreachedError):
+    """Nothing was sent, because it may not be any more."""
+
+
 @frozen(kw_only=True)
 class Answer:
     """A whole answer."""
@@ -111,6 +115,10 @@ class Answer:
 
     message: str = ""
     """What the daemon says of an error."""
+
+
+def never() -> None:
+    """Forbid no write."""
 
 
 @define(kw_only=True, eq=False)
@@ -126,6 +134,9 @@ class Client:
 
     calls: Counter[str]
     """Shared by all clients of a run: requests sent, by what they are for."""
+
+    forbidden: Callable[[], str | None] = never
+    """Asked right before each write, each try of one too: why it may not be sent, or None."""
 
     version: str | None = None
     """The version to speak; None: the newest that the daemon takes."""
@@ -144,7 +155,7 @@ class Client:
         A request whose outcome is unknown is repeated only if repeating it does no harm; POST is not among those.
 
         Raises:
-            UnreachedError: nothing was sent.
+            UnreachedError: nothing was sent; a ForbiddenError if it may not be.
             SilentError: no whole answer came in time, or the daemon was given up.
             BadAnswerError: the answer is not what HTTP or JSON allow, or no version is shared.
             InvariantError: the call is not in `PERMITTED`.
@@ -156,6 +167,8 @@ class Client:
             last = attempt == self.limits.tries
             try:
                 answer = await self._versioned(method, path, body, purpose)
+            except ForbiddenError:
+                raise
             except UnreachedError:
                 if last or self._given_up:
                     raise
@@ -205,6 +218,9 @@ class Client:
         async with self.in_flight:
             if self._given_up:
                 raise UnreachedError(f"left alone after {self._silences} tries without an answer")
+            because = None if purpose == "reads" else self.forbidden()
+            if because is not None:
+                raise ForbiddenError(because)
             self.calls[purpose] += 1
             try:
                 answer = await self._sent(request)

@@ -5,7 +5,7 @@ This file does not know what they should hold.
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -17,7 +17,7 @@ from blueprints.errors import DeviceError
 from blueprints.identifiers import SwitchSlot
 from blueprints.observation import Observation, Silence, SledObservation, SwitchObservation
 from executor import dpd, mgd, sled_agent
-from executor.http import Api, Client
+from executor.http import Api, Client, never
 from executor.identity import identify
 from executor.limits import Limits
 from executor.targets import Daemon, Target
@@ -43,6 +43,9 @@ class Rack:
     calls: Counter[str] = field(factory=Counter)
     """Requests sent, by what they were for: reads, writes, reasserts."""
 
+    forbidden: Callable[[], str | None] = never
+    """Asked right before each write: why it may not be sent, or None."""
+
     _clients: dict[Target, Client] = field(factory=dict, init=False)
     _identified: set[Target] = field(factory=set, init=False)
     _in_flight: asyncio.Semaphore = field(init=False)
@@ -65,6 +68,7 @@ class Rack:
             limits=self.limits,
             in_flight=self._in_flight,
             calls=self.calls,
+            forbidden=self.forbidden,
             version=version,
         )
 

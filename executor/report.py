@@ -27,6 +27,7 @@ EXIT_CODES: Mapping[Outcome, int] = MappingProxyType(
         Outcome.DIFFERENCES: 3,
         Outcome.PARTIAL: 4,
         Outcome.CONSENT: 5,
+        Outcome.FENCED: 6,
         Outcome.REFUSED: 7,
     }
 )

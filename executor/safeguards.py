@@ -5,6 +5,7 @@ This file does not know how a run goes.
 
 from attrs import field, frozen
 
+from executor.fence import TargetStore
 from executor.limits import Allowances
 
 
@@ -20,3 +21,6 @@ class Safeguards:
 
     allow_mass_change: bool = False
     """Take away more than that."""
+
+    target_store: TargetStore | None = None
+    """What says which blueprint is the target: no other is carried out, nor one any longer than it is."""

@@ -65,9 +65,14 @@ CLOCK_AND_NEW_IDS: Mapping[str, frozenset[str]] = {
 
 EXECUTOR_EDGE = frozenset(
     f"executor/{name}.py"
-    for name in ("compare", "discovery", "execute", "http", "names", "observe", "sending", "transport")
+    for name in ("compare", "discovery", "execute", "http", "names", "observe", "run", "sending", "transport")
 )
 """The modules of the executor that speak to devices; all others take values and return values."""
+
+EXECUTOR_DISK = "executor/durable.py"
+"""The one module of the executor that reads and writes files."""
+
+DISK_LIBRARIES = frozenset({"fcntl", "mmap", "os", "shutil", "tempfile"})
 
 EDGE_LIBRARIES = frozenset({"asyncio", "dns", "httptools", "httpx", "socket"})
 
@@ -147,6 +152,14 @@ def test_what_the_executor_decides_is_decided_without_the_network(ours: list[Mod
     """Differences, actions and their order are worked out by modules that cannot reach a device."""
     pure = [module for module in ours if module.package == "executor" and module.path not in EXECUTOR_EDGE]
     assert_none("This belongs to the edge:", (o for m in pure for o in imports_of(m, forbidden=EDGE_LIBRARIES)))
+
+
+def test_the_executor_touches_the_disk_in_one_place(ours: list[Module]) -> None:
+    """Files of the executor are read, written and locked by one module."""
+    others = [module for module in ours if module.package == "executor" and module.path != EXECUTOR_DISK]
+    offences = [o for m in others for o in imports_of(m, forbidden=DISK_LIBRARIES)]
+    offences += [o for m in others for o in uses_of(m, forbidden={"open", "io.open"})]
+    assert_none(f"Files are read and written in {EXECUTOR_DISK}:", offences)
 
 
 def test_imports_stand_at_the_head(ours: list[Module]) -> None:

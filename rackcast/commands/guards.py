@@ -9,6 +9,7 @@ from typing import Any
 import click
 from attrs import evolve, fields
 
+from executor.fence import TargetStore
 from executor.limits import Allowance, Allowances
 from executor.safeguards import Safeguards
 
@@ -37,6 +38,9 @@ _ALLOWED = {
 
 def guard_options(command: Command) -> Command:
     """Add the options that `safeguards` takes."""
+    command = click.option("--target-store", metavar="PATH", help="Carry out the target named there, and no other.")(
+        command
+    )
     taking = "Take away more than that."
     command = click.option("--allow-mass-change", is_flag=True, help=taking)(command)
     for name, (option, told) in reversed(_ALLOWED.items()):
@@ -51,4 +55,6 @@ def safeguards(options: dict[str, Any]) -> Safeguards:
     said = {attribute.name: options.pop(attribute.name) for attribute in fields(Allowances)}
     given = {name: allowance for name, allowance in said.items() if allowance is not None}
     accepted = {name: options.pop(name) for name in ("allow_loss", "allow_mass_change")}
-    return Safeguards(allowances=evolve(Allowances(), **given), **accepted)
+    named = options.pop("target_store")
+    store = None if named is None else TargetStore.at(named)
+    return Safeguards(target_store=store, allowances=evolve(Allowances(), **given), **accepted)

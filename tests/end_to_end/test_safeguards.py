@@ -73,3 +73,36 @@ def test_limits_by_hand(run: Run, endpoints: Path, plans: tuple[Path, Path]) -> 
     assert run("execute", second, *way, "--max-members-losing", "many").code == 2
     limits = ("--max-members-losing", "100%", "--max-groups-removed", "1", "--max-rows-removed", "10")
     assert run("execute", second, *way, *limits).code == 0
+
+
+def test_the_target_is_set_shown_and_the_only_one_carried_out(
+    run: Run, rack: SimulatedRack, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A store leads from plan to plan; what is not the target ends with 6 and writes nothing."""
+    first, second = plans
+    store = tmp_path / "target.json"
+    way = ("--endpoints", endpoints, "--target-store", store, "--allow-mass-change")
+    assert "no blueprint" in run("target", "show", "--store", store).out
+    assert json.loads(run("target", "show", "--store", store, "--json").out)["target"] is None
+    assert run("execute", first, *way).code == 6
+    assert run("target", "set", first, "--store", store).code == 0
+    assert run("execute", first, *way).code == 0
+    assert run("target", "set", second, "--store", store).code == 0
+    back = run("target", "set", first, "--store", store)
+    assert (back.code, "may not become the target" in back.err) == (6, True)
+    assert "generation 2" in run("target", "show", "--store", store).out
+    before = len(_written(rack))
+    stale = run("execute", first, *way, "--json")
+    assert (stale.code, json.loads(stale.out)["outcome"], len(_written(rack))) == (6, "fenced", before)
+    assert run("execute", second, *way).code == 0
+
+
+def test_a_store_that_is_spoilt_or_nowhere_is_refused(
+    run: Run, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """What cannot be read or written ends with 7."""
+    store = tmp_path / "target.json"
+    store.write_text("{}")
+    assert run("execute", plans[0], "--endpoints", endpoints, "--target-store", store).code == 7
+    assert run("target", "show", "--store", store).code == 7
+    assert run("target", "set", plans[0], "--store", tmp_path / "nowhere" / "target.json").code == 7
