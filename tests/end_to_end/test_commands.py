@@ -17,6 +17,8 @@ from blueprints.files import read_blueprint, read_observation, read_snapshot, wr
 from blueprints.snapshot import Snapshot
 from executor.execute import execute
 from planner import plan
+from rackcast.round_trip import collected_again
+from rackcast.simulated import simulated_rack
 from simrack.background import running
 from simrack.rack import SimulatedRack
 from tests.rackcast.conftest import Run
@@ -192,10 +194,35 @@ def test_demo_of_a_hand_sized_rack_ends_well(run: Run, tmp_path: Path) -> None:
     document = json.loads(run("demo", tmp_path, "--json").out)
     assert document["good"] is True
     assert [step["step"] for step in document["steps"] if step["good"]] == [
-        *["execute", "packets"] * 2,
+        *["collect", "execute", "packets"] * 2,
         "execute",
         "all of it",
     ]
+
+
+def test_demo_without_a_database_plans_from_its_files(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the packages that a database needs are missing, the demo says which extras have them, and goes on."""
+    monkeypatch.setattr("rackcast.commands.demo.DATASTORE_NEEDS", ("no_such_package",))
+    for name in ("before.json.gz", "after.json.gz"):
+        _write(tmp_path / name)
+    ending = run("demo", tmp_path)
+    assert ending.code == 0
+    assert ending.out.count("rackcast[datastore,postgres]") == 2
+
+
+def test_demo_compares_what_was_collected_with_what_was_loaded(tmp_path: Path) -> None:
+    """A snapshot that the rows were not made of is told by what differs."""
+    loaded = read_snapshot(str(ONE_GROUP))
+    other = evolve(loaded, members=())
+    with simulated_rack(str(ONE_GROUP), tmp_path, datastore=True) as rack:
+        assert rack.dsn is not None
+        same, nothing = collected_again(rack, rack.dsn, loaded)
+        _, different = collected_again(rack, rack.dsn, other)
+    assert same.members == loaded.members
+    assert nothing == []
+    assert different == ["members", "instances"]
 
 
 def _write(path: Path) -> None:
