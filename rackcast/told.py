@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from collector.told import Account, Telling, Told
-from rackcast.terminal import plural, safe, table
+from rackcast.terminal import plural, table
 
 SHOWN = 40
 """How many transitions are listed before the rest is counted."""
@@ -20,7 +20,7 @@ TOLD_ASIDE = MappingProxyType({False: frozenset({Telling.OVERTAKEN, Telling.FAIL
 
 WORDS: Mapping[Telling, str] = MappingProxyType(
     {
-        Telling.PLANNED: "would be applied",
+        Telling.PLANNED: "would apply",
         Telling.APPLIED: "applied",
         Telling.ALREADY: "already so",
         Telling.OVERTAKEN: "overtaken",
@@ -37,7 +37,7 @@ def print_account(out: Console, account: Account) -> None:
     out.print(f"  {about}: {', '.join(counted) or 'no transitions'}")
     listed = [each for each in account.told if each.outcome in TOLD_ASIDE[account.dry_run]]
     if listed:
-        columns = ("row", "id", "from", "to", "outcome", "found", "why")
+        columns = ("row", "id", "transition", "outcome", "found", "why")
         out.print(table("Transitions", columns, [_row(each) for each in listed[:SHOWN]]))
     if len(listed) > SHOWN:
         out.print(f"  … and {len(listed) - SHOWN:,} more; --json has all")
@@ -57,21 +57,20 @@ def _sentence(account: Account) -> Text:
 
 def _row(told: Told) -> tuple[object, ...]:
     move = told.transition
-    to = move.to if move.sled_id is None else f"{move.to} on {move.sled_id}"
-    return move.subject, move.id, move.from_, to, WORDS[told.outcome], _found(told), _why(told)
+    return move.subject, move.id, f"{move.from_} → {move.to}", WORDS[told.outcome], _found(told), _why(told)
 
 
 def _found(told: Told) -> str:
+    """Return the state of the row as it was found; empty where nobody looked."""
     if not told.looked:
         return ""
     if told.found is None:
         return "gone"
-    deleted = ", deleted" if told.found.time_deleted is not None else ""
-    return f"{told.found.state}{deleted}, {told.found.pointer} {told.found.linked_to or 'none'}"
+    return told.found.state if told.found.time_deleted is None else f"{told.found.state}, deleted"
 
 
 def _why(told: Told) -> str:
-    """Return what no longer holds, or why it failed; why it was planned where neither is so."""
-    if told.unmet:
-        return "no longer so: " + "; ".join(told.unmet)
-    return safe(told.note) or told.transition.because
+    """Return why it was not told; where it would be, why it was planned."""
+    if told.outcome is Telling.PLANNED:
+        return told.transition.because
+    return told.note or "".join(f"no longer so: {each}. " for each in told.unmet).rstrip()
