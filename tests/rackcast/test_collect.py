@@ -1,11 +1,12 @@
 """`rackcast collect`: a real database, a simulated rack over HTTP and DNS, and the command between them."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -446,13 +447,37 @@ def test_a_collection_that_is_interrupted_leaves_the_old_files(
     assert command("--dsn", dsn, *words).returncode == 0
 
 
+@pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM])
+def test_a_collection_that_is_interrupted_while_it_writes_leaves_nothing_half(
+    dsn: str, rack: SimulatedRack, folder: Path, ends: signal.Signals
+) -> None:
+    """Ended while nobody reads the pipe for the snapshot, it takes the new report away and leaves the old one."""
+    pipe, report = folder / "pipe.json", folder / "report.json"
+    os.mkfifo(pipe)
+    report.write_text("old report")
+    words = ["--dsn", dsn, "--dns", rack.dns, "-o", str(pipe), "--report", str(report)]
+    started = [sys.executable, "-m", "rackcast", "collect", *words]
+    with subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: len(list(folder.iterdir())) == 3, "no report is prepared")
+        process.send_signal(ends)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out, err.strip()) == (130, "", "interrupted")
+    assert sorted(folder.iterdir()) == [pipe, report]
+    assert report.read_text() == "old report"
+
+
+def wait_until(reached: Callable[[], bool], otherwise: str) -> None:
+    """Return once *reached* says so."""
+    deadline = time.monotonic() + PATIENCE
+    while not reached():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)
+
+
 def wait_for_a_waiter(dsn: str) -> None:
     """Return once somebody waits for a lock."""
-    deadline = time.monotonic() + PATIENCE
     with psycopg.connect(dsn, autocommit=True) as watcher:
-        while watcher.execute(WAITING).fetchone() == (0,):
-            assert time.monotonic() < deadline, "nobody waits for the lock"
-            time.sleep(0.02)
+        wait_until(lambda: watcher.execute(WAITING).fetchone() != (0,), "nobody waits for the lock")
 
 
 # --- what must not be told ------------------------------------------------------------------------------------------
