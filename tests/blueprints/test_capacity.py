@@ -1,8 +1,10 @@
 """What a switch has room for: every limit holds to the row and to the byte, by two other counts as well."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 
 import pytest
 from attrs import evolve
@@ -156,6 +158,13 @@ SIZES: dict[str, tuple[int, Callable[[int], Content]]] = {
 def test_every_limit_has_its_boundary_here() -> None:
     """The table of this test and the table of the limits name the same."""
     assert list(SIZES) == [limit.name for limit in LIMITS]
+
+
+def test_the_documentation_quotes_the_table() -> None:
+    """People read the same limits that are checked, in the same order."""
+    page = Path(__file__).parents[2].joinpath("docs", "concepts.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if re.search(r"\| \d+ (rows|ports|bytes) \|", line)]
+    assert rows == [f"| {limit.name} | {limit.most} {limit.unit} | {limit.counted} |" for limit in LIMITS]
 
 
 def exceeded(found: Iterable[Excess], limit: str) -> list[Excess]:

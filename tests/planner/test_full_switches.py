@@ -7,11 +7,13 @@ import pytest
 from attrs import evolve
 
 from blueprints.addresses import Address
+from blueprints.checks import check
 from blueprints.files import write_snapshot
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import ExternalEntry, Group, GroupState, Member, MemberState, Policy, Snapshot
 from planner.plan import plan
 from tests.blueprints.test_capacity import v4_group, v6_group
+from tests.planner.big_rack import big_rack
 from tests.planner.case_files import CASES, id_of, read_snapshot
 from tests.rackcast.conftest import Run
 from tests.rackcast.conftest import run as run  # noqa: PLC0414 (a fixture, lent)
@@ -101,6 +103,17 @@ def test_held_groups_still_take_their_rows() -> None:
     assert all("1025 of 1024 rows, 1 too many; 1025 groups" in message for message in told)
     new = plan(evolve(more, groups=bad))
     assert [finding for finding in new.findings if finding.code == "capacity_exceeded"] == []
+
+
+def test_ten_thousand_members_of_a_thousand_groups_are_planned() -> None:
+    """A rack as large as they come is planned whole, keeps the structural rules, and is its own successor."""
+    snapshot = big_rack(groups=1000, instances=3334)
+    assert len(snapshot.members) == 10_002
+    blueprint = plan(snapshot)
+    assert sum(len(tables.subscriptions) for tables in blueprint.sleds.values()) == 10_002
+    assert len({id(tables.m2p) for tables in blueprint.sleds.values()}) == 1
+    assert check(blueprint) == ()
+    assert plan(snapshot, blueprint) is blueprint
 
 
 def test_plan_refuses_to_write_what_does_not_fit(run: Run, tmp_path: Path) -> None:
