@@ -11,7 +11,7 @@ from typing import Any
 from blueprints.addresses import Address
 from blueprints.identifiers import FLEET_VNI, SwitchSlot
 from simrack.mgd.routes import Mrib, RouteKey, StaticRoute, check_key
-from simrack.web.answers import NO_CONTENT, Answer, answer, bad_request, refused
+from simrack.web.answers import NO_CONTENT, Answer, answer, refused
 from simrack.web.requests import Request, body_error, default, ip, ipv6, maybe, need, of_kind, parsed, query_error
 from simrack.web.router import Handler, Route
 from simrack.web.versions import FEATURES
@@ -103,12 +103,12 @@ def _selected(mrib: Mrib, request: Request) -> Answer:
 
 
 def _status(mrib: Mrib, request: Request, table: Callable[[], list[StaticRoute]]) -> Answer:
-    """With a group: that one route or 404. Without: a listing, where source and VNI are not looked at."""
+    """With a group: that one route or 404. Without: a listing, where source and VNI need only be readable."""
     query = request.query("address_family", "group", "route_origin", "source", "vni")
     family, origin = _filters(query)
-    group = _address(query, "group")
+    group, source, vni = _address(query, "group"), _address(query, "source"), _vni(query)
     if group is not None:
-        key = RouteKey(group, _address(query, "source"), _vni(query))
+        key = RouteKey(group, source, vni)
         check_key(key)
         rows = [route for route in table() if route.key == key]
         if not rows:
@@ -143,6 +143,4 @@ def _vni(query: dict[str, str]) -> int:
         return FLEET_VNI
     if not text.isascii() or not text.isdigit() or int(text) >= 1 << 32:
         raise query_error(f"vni: {text!r} is not a number")
-    if int(text) >= 1 << 24:
-        raise bad_request(f"VNI {text} does not fit into 24 bits")
     return int(text)
