@@ -3,9 +3,10 @@
 This file does not know what the rows mean, nor what a snapshot is made of besides.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
 from typing import Any, TypeVar
+from uuid import UUID
 
 from attrs import define, field
 
@@ -15,7 +16,7 @@ from blueprints.snapshot import Instance, Inventory
 from collector import rows, statements
 from collector.rows import Build, Members, Table
 from collector.schema import DATASTORE, Feature
-from collector.session import LIMITS, Cut, Limits, reading
+from collector.session import LIMITS, Answer, Cut, Limits, Row, reading
 from collector.statements import PAGE, Statement
 from collector.stored import SledBoard, Stored
 
@@ -42,7 +43,12 @@ def read(dsn: str, *, page: Progress = _silent, limits: Limits = LIMITS) -> Stor
         DeviceError: the database cannot be reached, keeps silent or refuses; see `collector.session`.
     """
     with reading(dsn, limits) as cut:
-        return _Reader(cut=cut, page=page).stored()
+        return read_cut(cut, page)
+
+
+def read_cut(cut: Cut, page: Progress = _silent) -> Stored:
+    """Return everything that *cut* knows of multicast; see `read`."""
+    return _Reader(cut=cut, page=page).stored()
 
 
 @define(eq=False, kw_only=True)
@@ -55,11 +61,7 @@ class _Reader:
     findings: list[Finding] = field(factory=list)
 
     def stored(self) -> Stored:
-        """Return all of it.
-
-        Raises:
-            InputRejectedError: with every value that cannot be taken.
-        """
+        """Return all of it, or raise with every value that cannot be taken."""
         schema, members = self.cut.schema, Members()
         has_groups = schema.has(Feature.GROUPS)
         groups = self._all(statements.groups(schema), rows.groups) if has_groups else []
@@ -90,26 +92,45 @@ class _Reader:
 
     def _all(self, statement: Statement, build: Build[T], *parameters: Any) -> list[T]:
         """Return the records of all pages that *statement* gives."""
-        table = Table(statement, build, self.mistakes, self.findings)
-        key = statement.first()
-        while True:
-            page = self.cut.rows(statement.text, (*parameters, *key), binary=True)
-            table.add(page)
-            self.page(statement.table, len(page))
-            if len(page) < PAGE or not statement.key:
-                return table.records
-            key = statement.after(page[-1])
+        return self._records(statement, build, self._pages(statement, parameters))
 
     def _instances(self, members: Members) -> list[Instance]:
         """Return the instances that *members* are of, in order of their ids."""
-        statement = statements.instances()
         ids = [name for _, name in sorted(members.instances.items())]
-        chunks = (ids[start : start + PAGE] for start in range(0, len(ids), PAGE))
-        return [record for chunk in chunks for record in self._all(statement, rows.instances, chunk)]
+        return self._records(statements.instances(), rows.instances, self._chunks(statements.instances(), ids))
+
+    def _records(self, statement: Statement, build: Build[T], pages: Iterator[list[Row]]) -> list[T]:
+        table = Table(statement, build, self.mistakes, self.findings)
+        for page in pages:
+            table.add(page)
+            self.page(statement.table, len(page))
+        return table.records
+
+    # In both, the next page is asked for before one is handed on: the database and we work at the same time.
+
+    def _pages(self, statement: Statement, parameters: Sequence[Any]) -> Iterator[list[Row]]:
+        """Yield pages in the order of the key."""
+        page = self.cut.ask(statement.text, (*parameters, *statement.first())).rows()
+        while len(page) == PAGE:
+            answer = self.cut.ask(statement.text, (*parameters, *statement.after(page[-1])))
+            yield page
+            page = answer.rows()
+        yield page
+
+    def _chunks(self, statement: Statement, ids: Sequence[UUID]) -> Iterator[list[Row]]:
+        """Yield the rows of *ids*, a page for as many of them."""
+        answer: Answer | None = None
+        for start in range(0, len(ids), PAGE):
+            page = None if answer is None else answer.rows()
+            answer = self.cut.ask(statement.text, (ids[start : start + PAGE],))
+            if page is not None:
+                yield page
+        if answer is not None:
+            yield answer.rows()
 
     def _inventory(self) -> tuple[Inventory | None, list[SledBoard]]:
         """Return the latest collection, and what sleds say of themselves in it."""
-        collections = self.cut.rows(statements.LATEST_COLLECTION, binary=True)
+        collections = self.cut.ask(statements.LATEST_COLLECTION).rows()
         self.page("inv_collection", len(collections))
         if not collections:
             return None, []

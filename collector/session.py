@@ -9,6 +9,7 @@ the handlers of psycopg's errors, which carry the connection, so that no chain o
 This file does not know what is asked.
 """
 
+import logging
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,6 +56,9 @@ _CLOCK_OF_CUT = "SELECT cluster_logical_timestamp()::text"
 _VERSION = "SELECT version, target_version FROM db_metadata WHERE singleton = true"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+# What psycopg would print while it gives up a lost connection, our error says already.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+
 
 @define(eq=False)
 class _Link:
@@ -66,20 +70,24 @@ class _Link:
     ending: Lock = field(factory=Lock, repr=False)
     expired: bool = False
 
-    def rows(self, statement: str, parameters: Sequence[Any] = (), *, binary: bool = False) -> list[Row]:
+    def ask(self, statement: str, parameters: Sequence[Any] = (), *, binary: bool = False) -> psycopg.Cursor[Row]:
         try:
-            cursor = self.connection.execute(statement.encode(), parameters or None, binary=binary)
-            return cursor.fetchall() if cursor.description else []
+            return self.connection.execute(statement.encode(), parameters or None, binary=binary)
         except psycopg.Error as error:
             failure = self.failure(error)
         raise failure
 
-    def changed(self, statement: str, parameters: Sequence[Any] = ()) -> int:
+    def answer(self, cursor: psycopg.Cursor[Row]) -> list[Row]:
         try:
-            return self.connection.execute(statement.encode(), parameters or None).rowcount
+            return cursor.fetchall()
         except psycopg.Error as error:
             failure = self.failure(error)
         raise failure
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        cursor = self.ask(statement, parameters)
+        is_sent_only = self.connection.info.pipeline_status is not psycopg.pq.PipelineStatus.OFF
+        return self.answer(cursor) if cursor.description or is_sent_only else []
 
     @property
     def vendor(self) -> str:
@@ -113,22 +121,19 @@ class Session:
     schema: Schema
     _link: _Link = field(repr=False)
 
-    def rows(self, statement: str, parameters: Sequence[Any] = (), *, binary: bool = False) -> list[Row]:
-        """Return all rows that *statement* gives; ``%s`` in it stands for the next of *parameters*.
-
-        *binary* lets the server send values in its own form, which is faster; types that the driver does not know,
-        such as enums, are then bytes.
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Return all rows that *statement* gives, if any; ``%s`` in it stands for the next of *parameters*.
 
         Raises:
             SilentError: no whole answer came: for a statement that writes, its outcome is unknown.
             DatastoreRefusedError: the database refused the statement, so it had no effect.
             BadAnswerError: a value that its type does not allow.
         """
-        return self._link.rows(statement, parameters, binary=binary)
+        return self._link.rows(statement, parameters)
 
     def changed(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         """Return how many rows *statement* changed; see `rows`."""
-        return self._link.changed(statement, parameters)
+        return self._link.ask(statement, parameters).rowcount
 
 
 @frozen(kw_only=True, eq=False)
@@ -141,6 +146,32 @@ class Cut(Session):
     taken_at: datetime
     """When it was taken, by the database's clock."""
 
+    def ask(self, statement: str, parameters: Sequence[Any] = ()) -> "Answer":
+        """Send *statement*; the database works on it while the caller does other things.
+
+        The answer comes in the database's own form of each type, which is faster; enums have to be asked for as text.
+
+        Raises:
+            DeviceError: see `rows`.
+        """
+        return Answer(link=self._link, cursor=self._link.ask(statement, parameters, binary=True))
+
+
+@frozen(kw_only=True, eq=False)
+class Answer:
+    """What a statement will give."""
+
+    _link: _Link = field(repr=False)
+    _cursor: psycopg.Cursor[Row] = field(repr=False)
+
+    def rows(self) -> list[Row]:
+        """Wait for all rows and return them. Answers have to be taken in the order in which they were asked for.
+
+        Raises:
+            DeviceError: see `Session.rows`.
+        """
+        return self._link.answer(self._cursor)
+
 
 @contextmanager
 def reading(dsn: str, limits: Limits = LIMITS) -> Iterator[Cut]:
@@ -151,10 +182,11 @@ def reading(dsn: str, limits: Limits = LIMITS) -> Iterator[Cut]:
         DeviceError: see `Session.rows`; connecting fails in the same ways.
     """
     with _linked(dsn, limits) as link:
-        link.rows("SET default_transaction_read_only = on")
+        link.ask("SET default_transaction_read_only = on")
         transaction, taken_at = _AS_ONE_CUT[link.vendor](link)
         schema = gate(link.rows(_VERSION))
-        yield Cut(vendor=link.vendor, schema=schema, link=link, transaction=transaction, taken_at=taken_at)
+        with _side_by_side(link):
+            yield Cut(vendor=link.vendor, schema=schema, link=link, transaction=transaction, taken_at=taken_at)
 
 
 @contextmanager
@@ -170,7 +202,7 @@ def writing(dsn: str, limits: Limits = LIMITS) -> Iterator[Session]:
 
 
 def _begun_on_postgresql(link: _Link) -> tuple[str, datetime]:
-    link.rows(_BEGIN_READING)
+    link.ask(_BEGIN_READING)
     [(name, time)] = link.rows(_NAME_OF_CUT)
     return name, time.astimezone(UTC)
 
@@ -182,7 +214,7 @@ def _begun_on_cockroachdb(link: _Link) -> tuple[str, datetime]:
     except DatastoreRefusedError as error:
         if error.sqlstate not in UNLICENSED_STATES:
             raise
-        link.rows("ROLLBACK")
+        link.ask("ROLLBACK")
         _begin_as_of(link, _SOME_SECONDS_AGO)
     [(clock,)] = link.rows(_CLOCK_OF_CUT)
     nanoseconds = int(clock.partition(".")[0])
@@ -190,11 +222,26 @@ def _begun_on_cockroachdb(link: _Link) -> tuple[str, datetime]:
 
 
 def _begin_as_of(link: _Link, time: str) -> None:
-    link.rows("BEGIN")
-    link.rows(f"SET TRANSACTION AS OF SYSTEM TIME {time}")
+    link.ask("BEGIN")
+    link.ask(f"SET TRANSACTION AS OF SYSTEM TIME {time}")
 
 
 _AS_ONE_CUT = {POSTGRESQL: _begun_on_postgresql, COCKROACHDB: _begun_on_cockroachdb}
+
+
+@contextmanager
+def _side_by_side(link: _Link) -> Iterator[None]:
+    """Let statements be sent before earlier answers are taken; CockroachDB is asked one by one."""
+    if link.vendor != POSTGRESQL:
+        yield
+        return
+    try:
+        with link.connection.pipeline():
+            yield
+        return
+    except psycopg.Error as error:
+        failure = link.failure(error)
+    raise failure
 
 
 @contextmanager
@@ -205,8 +252,8 @@ def _linked(dsn: str, limits: Limits) -> Iterator[_Link]:
     clock.start()
     try:
         milliseconds = round(1000 * limits.statement_seconds)
-        link.rows(f"SET statement_timeout = {milliseconds}")
-        link.rows(f"SET idle_in_transaction_session_timeout = {milliseconds}")
+        link.ask(f"SET statement_timeout = {milliseconds}")
+        link.ask(f"SET idle_in_transaction_session_timeout = {milliseconds}")
         yield link
     finally:
         clock.cancel()
