@@ -19,14 +19,12 @@ from blueprints.findings import Finding, sorted_findings
 from blueprints.snapshot import Snapshot
 from collector.assemble import Assembled
 from collector.live import BACKPLANE, PEERS, SLOT, Live, part_name
+from collector.scrub_findings import WITHHELD
 from collector.stored import Stored
 
 COLLECTION_FORMAT = "rackcast.collection/1"
 
 DATASTORE, INVENTORY = "datastore", "inventory"
-
-WITHHELD = "withheld"
-"""Stands for what would tell whose rack it is."""
 
 _PART_NAME = re.compile(r"datastore|inventory|switch[01] [a-z]+")
 

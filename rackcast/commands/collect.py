@@ -4,6 +4,7 @@ The connection string may hold a password: it comes from the option or the envir
 """
 
 import re
+import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from blueprints.snapshot import Policy, Snapshot
 from blueprints.text import dumps
 from collector.assemble import Stated
 from collector.report import Collection
+from collector.scrub import scrubbed
 from rackcast.bulk import bulk
 from rackcast.collected import print_collection
 from rackcast.collecting import Sources, collected
@@ -27,6 +29,8 @@ from rackcast.commands.options import json_option
 from rackcast.exits import Exit
 from rackcast.interrupts import terminable
 from rackcast.terminal import console, print_json
+
+_KEY_BYTES = 32
 
 _NIC = re.compile(r"[A-Za-z][A-Za-z0-9_.]*")
 
@@ -104,9 +108,14 @@ def _with(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
 @_with(*_SOURCES, *_STATED)
 @click.option("-o", "--output", metavar="SNAPSHOT", required=True, help="Where to write the snapshot.")
 @click.option("--report", metavar="FILE", help="Write what was read, and what was not, to FILE.")
+@click.option(
+    "--scrub", is_flag=True, help="Exchange all that tells whose rack it is: ids, addresses, serials, names."
+)
 @json_option
 @click.pass_context
-def collect(ctx: click.Context, /, output: str, report: str | None, *, as_json: bool, **options: Any) -> None:
+def collect(
+    ctx: click.Context, /, output: str, report: str | None, *, scrub: bool, as_json: bool, **options: Any
+) -> None:
     """Read datastore and switches, and write the snapshot that a plan is made from.
 
     Ends with 4 if a part is unknown: it is null in the snapshot, and why is told. Without --dns and --endpoints no
@@ -117,11 +126,15 @@ def collect(ctx: click.Context, /, output: str, report: str | None, *, as_json: 
     sources, stated = _sources(**options), _stated(**options)
     with terminable(), bulk():
         snapshot, told = _collected(sources, stated)
-        beside = {} if report is None else {report: [dumps(told.as_json())]}
+        shared = told
+        if scrub:
+            snapshot = scrubbed(snapshot, secrets.token_bytes(_KEY_BYTES))
+            shared = told.withheld(snapshot)
+        beside = {} if report is None else {report: [dumps(shared.as_json())]}
         write_together({**beside, output: snapshot_pieces(snapshot)})
     aside = STANDARD in (output, report)
     if as_json:
-        print_json(told.as_json(), error=aside)
+        print_json(shared.as_json(), error=aside)
     else:
         print_collection(console(error=aside), told)
     ctx.exit(Exit.PARTIAL if told.unknown else Exit.DONE)

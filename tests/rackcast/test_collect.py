@@ -18,7 +18,7 @@ from psycopg.conninfo import make_conninfo
 
 from blueprints.addresses import UnderlayUnicast
 from blueprints.blueprint import CONTENT_FIELDS
-from blueprints.documents import snapshot_digest
+from blueprints.documents import snapshot_digest, snapshot_document
 from blueprints.endpoints import Endpoints
 from blueprints.files import read_snapshot, write_endpoints, write_snapshot
 from blueprints.identifiers import SwitchSlot
@@ -32,7 +32,7 @@ from simrack.ddmd import peers_of
 from simrack.rack import SimulatedRack
 from tests.postgres import fresh_database
 from tests.rackcast.conftest import Ending, Run
-from tests.simrack.rows import NOON, SPEAKER, SWITCH0, SWITCH1, ZONES, small_rack
+from tests.simrack.rows import NOON, SLEDS, SPEAKER, SWITCH0, SWITCH1, ZONES, small_rack
 
 NICS = ("--underlay-nics", "cxgbe1,cxgbe0")
 CANARY = "c4nary-pa55word"
@@ -514,6 +514,34 @@ def test_help_does_not_show_the_environment(
     for ending in (run("collect", "--help"), run("collect"), run("collect", "--nonsense")):
         assert CANARY not in everything(ending, folder)
     assert "RACKCAST_DSN" in run("collect", "--help").out
+
+
+def test_a_scrubbed_snapshot_tells_nobody_whose_it_is(run: Run, dsn: str, rack: SimulatedRack, folder: Path) -> None:
+    """Ids, serials, addresses and names are exchanged in snapshot and report; the plan has the same shape."""
+    fault(rack, "switch1 ddmd", "refuse")
+    path, report = folder / "snapshot.json", folder / "report.json"
+    words = ("--switch", "switch0=fd00:1122:3344:1fe::2", "-o", path, "--report", report, "--scrub", "--json")
+    ending = run("collect", "--dsn", dsn, "--dns", rack.dns, *NICS, *words)
+    assert ending.code == 4
+    text = everything(ending, folder)
+    plain = snapshot_document(whole(rack))
+    telling = [plain["rack_id"], str(SLEDS[0]), "BRM42220000", "group-4", "233.252.0.1", "fd00:1122", "fe80::aa40"]
+    assert [name for name in telling if name in text] == []
+    document = json.loads(report.read_text())
+    assert document["snapshot_digest"] == snapshot_digest(read_snapshot(str(path)))
+    assert document["rack_id"] == str(read_snapshot(str(path)).rack_id)
+    assert unknown(document) == {"switch1 peers": "withheld"}
+    counted = {found["code"]: found["message"] for found in document["findings"]}
+    assert counted["switch_address_contradicted"] == "1 found"
+    shapes = [
+        [
+            (len(row.members), row.complete)
+            for switch in plan(evolve(each, evaluated_at=NOON)).switches.values()
+            for row in switch.underlay_groups
+        ]
+        for each in (read_snapshot(str(path)), whole(rack))
+    ]
+    assert sorted(shapes[0]) == sorted(shapes[1])
 
 
 def test_a_switch_address_that_nobody_knows_is_asked_for(run: Run, database: str, folder: Path) -> None:
