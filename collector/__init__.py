@@ -1,7 +1,7 @@
-"""Readers that will turn the datastore and a live rack into a snapshot.
+"""What passes between a rack's datastore, its switches and a snapshot.
 
-Empty so far: a snapshot has to come from a file. What belongs here are the readers of the control plane's
-datastore, of DDM peers, of the switches' backplane maps and of the service-processor inventory.
+Readers of the datastore and of live switches, the assembly of a snapshot and the report on it, the scrubber, and the
+way back: telling the datastore what is in effect. Readers of switches speak no HTTP; they are handed in.
 
-This package may use the vocabulary of ``blueprints`` and nothing else of ours: it neither plans nor writes.
+This package may use the vocabulary of ``blueprints`` and nothing else of ours: it neither plans nor carries out.
 """
