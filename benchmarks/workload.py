@@ -7,6 +7,7 @@ shown with it; the clock in it is part of the workload.
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address
+from itertools import accumulate
 from random import Random
 from uuid import UUID
 
@@ -218,10 +219,10 @@ def _member_state(instance: Instance) -> tuple[MemberState, UUID | None]:
 
 def _pairs(random: Random, count: int, groups: list[Group], instances: list[Instance]) -> Iterable[tuple[int, int]]:
     """Yield *count* distinct pairs of group and instance: every group has one, few have many."""
-    sizes = [random.lognormvariate(0, 0.8) for _ in groups]
+    ends = list(accumulate(random.lognormvariate(0, 0.8) for _ in groups))
     chosen = {(group, random.randrange(len(instances))): None for group in range(len(groups))}
     while len(chosen) < min(count, len(groups) * len(instances)):
-        group = random.choices(range(len(groups)), sizes)[0]
+        group = random.choices(range(len(groups)), cum_weights=ends)[0]
         chosen[group, random.randrange(len(instances))] = None
     return chosen
 

@@ -121,7 +121,7 @@ def _drop(connection: _Connection, made: tuple[Definition, ...]) -> None:
             for definition in made:
                 if definition.kind == kind:
                     name = sql.Identifier(definition.name)
-                    connection.execute(sql.SQL("DROP {} {}").format(sql.SQL(kind), name))
+                    connection.execute(sql.SQL("DROP {} IF EXISTS {}").format(sql.SQL(kind), name))
 
 
 def _fill(connection: _Connection, layout: Mapping[str, Sequence[str]], rows: Mapping[str, list[Row]]) -> None:
