@@ -31,8 +31,9 @@ ACTIVATE = Rule(
             sql="""NOT EXISTS (
                 SELECT 1 FROM underlay_multicast_group AS u
                 WHERE u.multicast_ip = %(underlay)s::inet AND u.time_deleted IS NULL
-                AND (u.tag IS DISTINCT FROM %(tag)s::text OR u.id <> it.underlay_group_id)
-            )""",  # without a link the last test is NULL: then the tag alone decides whose the row is
+                AND CASE WHEN it.underlay_group_id IS NULL
+                    THEN u.tag IS DISTINCT FROM %(tag)s::text ELSE u.id <> it.underlay_group_id END
+            )""",  # whose a row is the link says, and the tag where there is no link yet
         ),
         Condition(
             says="it is linked to no other underlay group",

@@ -19,6 +19,7 @@ from tests.collector.meddling import (
     GROUP_CREATED_NOW,
     GROUP_CREATING,
     GROUP_DELETED,
+    GROUP_DELETED_WITHOUT_TIME,
     GROUP_GONE,
     GROUP_LINKED,
     GROUP_RESURRECTED,
@@ -235,6 +236,7 @@ SITUATIONS: tuple[Situation, ...] = (
         rack=rack(**GOING, **NOBODY),
         overtaken=(
             Overtaken("its return", (GROUP_RESURRECTED,), (DELETING,), "creating"),
+            Overtaken("a deletion without its time", (GROUP_DELETED_WITHOUT_TIME,), (DELETING,), "deleting"),
             Overtaken("a join", (ANOTHER_JOINED,), (EMPTY,), "deleting"),
         ),
         already=(GROUP_GONE,),

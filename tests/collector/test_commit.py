@@ -21,6 +21,7 @@ from tests.collector.meddling import (
     MEMBER_JOINED,
     ORPHAN,
     STRANGER,
+    VMM_DELETED,
     tombstone,
     vmm_in,
 )
@@ -183,6 +184,17 @@ def test_a_link_that_leads_nowhere_gets_its_row_back(database: str) -> None:
     assert "underlay_group_id" not in (found[GROUP, GROUP4] or {})
 
 
+@pytest.mark.parametrize("tag", [None, "an older tag"])
+def test_a_row_that_the_group_is_linked_to_is_its_own_whatever_its_tag(database: str, tag: str | None) -> None:
+    """After a crash between link and state the group is made active; the row stays as it is."""
+    load(database, evolve(CREATING.rack, underlay_groups=rack().underlay_groups))
+    meddle(database, *GROUP_LINKED)
+    meddle(database, "UPDATE underlay_multicast_group SET tag = %s WHERE id = %s", tag, LINK)
+    before = rows(database)
+    assert only(commit(planned(CREATING), database)).outcome is Telling.APPLIED
+    assert changes(before, rows(database)).keys() == {(GROUP, GROUP4)}
+
+
 def test_members_that_owe_a_leave_outlive_their_group(database: str) -> None:
     """With the group go the tombstones that let go of their sled; one that still names a sled stays."""
     done, owing = (member(GROUP4, name, state=MemberState.LEFT) for name in (LISTENER, STRANGER))
@@ -245,6 +257,9 @@ def test_nobody_is_detached_while_the_vmm_lives(database: str) -> None:
             assert (told.outcome, told.unmet) == (Telling.OVERTAKEN, (NO_VMM,))
             assert changes(before, rows(database)) == {}
     assert applied == GONE
+    meddle(database, *vmm_in(VmmState.RUNNING))
+    meddle(database, *VMM_DELETED)
+    assert only(commit(blueprint, database)).outcome is Telling.APPLIED
 
 
 def test_a_member_is_joined_where_the_planner_has_it_hear(database: str) -> None:

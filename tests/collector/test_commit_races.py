@@ -8,6 +8,7 @@ from threading import Barrier
 import psycopg
 import pytest
 from attrs import evolve
+from hypothesis import assume, given, settings
 
 from benchmarks.workload import Size, a_while_later, settled
 from benchmarks.workload import rack as rack_of
@@ -20,10 +21,12 @@ from collector.session import Limits
 from collector.told import Account, Telling
 from planner import plan
 from simrack.datastore.load import load
-from tests.collector.meddling import LINK, MEMBER, MEMBER_LEFT
+from tests.collector.meddling import ANOTHER_JOINED, LINK, MEMBER, MEMBER_LEFT
 from tests.collector.rows import changes, meddle, read_again, rows
 from tests.collector.situations import BY_KEY, LIVE_GROUP_CREATING, LONG_AGO
+from tests.postgres import fresh_database
 from tests.simrack.rows import GROUP4, TAG4
+from tests.strategies import snapshots
 
 SIZE = Size(sleds=6, groups=30, members=120, instances=50)
 
@@ -130,6 +133,21 @@ def test_a_change_that_is_being_made_is_waited_for_and_then_counts(database: str
         theirs.commit()
         (told,) = telling.result(timeout=30).told
     assert (told.outcome, told.unmet) == (Telling.OVERTAKEN, ("it is not deleted",))
+
+
+def test_a_join_and_a_close_at_one_moment_cannot_both_win(database: str) -> None:
+    """A control plane that found the group open loses its join if the group is closed meanwhile, and tries again."""
+    situation = BY_KEY[Subject.GROUP, "active", "deleting"]
+    load(database, situation.rack)
+    with psycopg.connect(database) as theirs:
+        theirs.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+        assert theirs.execute("SELECT state FROM multicast_group WHERE id = %s", [GROUP4]).fetchall() == [("active",)]
+        statement, *values = ANOTHER_JOINED
+        theirs.execute(statement, values)
+        assert outcomes(commit(plan(situation.rack), database)) == [Telling.APPLIED]
+        with pytest.raises(psycopg.errors.SerializationFailure):
+            theirs.commit()
+        theirs.rollback()
 
 
 def refusing(state: str, *, times: int) -> str:
@@ -244,13 +262,41 @@ def test_a_datastore_that_may_only_be_read_fails_each_transition(database: str) 
     assert set(outcomes(commit(blueprint, database, dry_run=True))) == {Telling.PLANNED}
 
 
-def test_a_dry_run_cannot_write(database: str) -> None:
-    """The database itself refuses every write of a dry run, and does not wait for locks."""
+def test_a_dry_run_waits_for_nobody(database: str) -> None:
+    """A dry run waits for no lock and changes nothing."""
     blueprint = plan(LIVE_GROUP_CREATING)
     load(database, LIVE_GROUP_CREATING)
     with held_back(database, "SELECT 1 FROM multicast_group_member FOR UPDATE"):
         account = commit(blueprint, database, dry_run=True, limits=Limits(statement_seconds=0.5))
     assert set(outcomes(account)) == {Telling.PLANNED}
+
+
+@settings(max_examples=40)
+@given(snapshot=snapshots(clean=True))
+def test_any_rack_is_told_until_nothing_is_left(shared: str, snapshot: Snapshot) -> None:
+    """Whatever rows a datastore holds no transition fails, none is told twice, and after a few plans none is left."""
+    try:
+        load(shared, aged(snapshot))
+    except InputRejectedError:
+        assume(False)
+    rack, parent = aged(snapshot), None
+    for _ in range(5):
+        parent = plan(rack, parent)
+        told = set(outcomes(commit(parent, shared)))
+        assert told <= {Telling.APPLIED, Telling.OVERTAKEN}
+        assert set(outcomes(commit(parent, shared))) <= {Telling.ALREADY, Telling.OVERTAKEN}
+        if Telling.APPLIED not in told:
+            break
+        rack = read_again(rack, shared)
+    else:
+        pytest.fail("there is always something left to tell")
+
+
+@pytest.fixture(scope="module")
+def shared(database_server: str) -> Iterator[str]:
+    """Return the address of a database that many examples share, one after the other."""
+    with fresh_database(database_server) as dsn:
+        yield dsn
 
 
 @pytest.mark.parametrize("schema", [209, 219, 220, 239, 240, 294, 295, 296, 297])
