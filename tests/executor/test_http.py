@@ -70,7 +70,11 @@ FORBIDDEN = [
     (Api.DPD, "DELETE", "/all-settings/a"),
     (Api.DPD, "PUT", "/multicast/underlay-groups/ff04::1?tag=a&tag=b"),
     (Api.DPD, "DELETE", "/multicast/groups/../groups?tag=a"),
+    (Api.DPD, "GET", "/backplane-map/rear0"),
     (Api.MGD, "PUT", "/static/route4"),
+    (Api.DDMD, "PUT", "/multicast_group"),
+    (Api.DDMD, "DELETE", "/peers/fe80::1"),
+    (Api.DDMD, "GET", "/peers?all"),
     (Api.SLED_AGENT, "POST", "/networking/mcast-m2p"),
     (Api.SLED_AGENT, "PUT", "/vmms/x/state"),
 ]
