@@ -1,16 +1,14 @@
 """Rows of the datastore to records, a column at a time: a rack has tens of thousands of rows and few distinct values.
 
-Nothing is coerced and nothing half taken: a value that the vocabulary refuses is a mistake with its row, all of them
-are collected, and the table that has one yields no records for that page.
+Nothing is coerced: a value that the vocabulary refuses is a mistake with its row, and all of them are collected.
 
 This file does not know connections, nor what is wrong with records that can be made.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import compress, repeat
 from typing import Any, Generic, TypeVar
-from uuid import UUID
 
 from attrs import define, field, fields
 
@@ -59,36 +57,37 @@ class Table(Generic[T]):
         return {c.name: _Known(c.read, c.null) for c in self.statement.columns if c.read is not None}
 
     def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Take a page of *rows*."""
+        """Take a page of *rows*; those with mistakes become no records."""
         if not rows:
             return
-        before = len(self.mistakes)
         ids, *_ = sides = list(zip(*rows, strict=True))
-        columns = {
-            column.name: self._values(column, values, ids)
+        refused: set[int] = set()
+        columns: Columns = {
+            column.name: self._values(column, values, ids, refused)
             for column, values in zip(self.statement.columns, sides, strict=True)
         }
-        if len(self.mistakes) == before:
-            self.records += self.build(columns, self.findings)
+        if refused:
+            taken = [place not in refused for place in range(len(rows))]
+            columns = {name: list(compress(values, taken)) for name, values in columns.items()}
+        self.records += self.build(columns, self.findings)
 
-    def _values(self, column: Column, values: Sequence[Any], ids: Sequence[Any]) -> Sequence[Any]:
+    def _values(self, column: Column, values: Sequence[Any], ids: Sequence[Any], refused: set[int]) -> Sequence[Any]:
         if column.read is None:
             return values
         known = self._known[column.name]
         try:
             return list(map(known.__getitem__, values))
         except ValueError:
-            self.mistakes += self._refused(column, values, ids)
-            return ()
+            return [self._value(column, value, ids, place, refused) for place, value in enumerate(values)]
 
-    def _refused(self, column: Column, values: Sequence[Any], ids: Sequence[Any]) -> Iterator[Mistake]:
-        """Yield a mistake for each row whose value cannot be read."""
-        known = self._known[column.name]
-        for name, value in zip(ids, values, strict=True):
-            try:
-                known[value]
-            except ValueError as error:
-                yield Mistake(f"{self.statement.table}[{name}].{column.name}", str(error))
+    def _value(self, column: Column, value: Any, ids: Sequence[Any], place: int, refused: set[int]) -> Any:
+        """Return what *value* becomes, or note that its row is refused, and why."""
+        try:
+            return self._known[column.name][value]
+        except ValueError as error:
+            self.mistakes.append(Mistake(f"{self.statement.table}[{ids[place]}].{column.name}", str(error)))
+            refused.add(place)
+            return None
 
 
 def _each(columns: Columns) -> Iterator[dict[str, Any]]:
@@ -111,22 +110,14 @@ def underlay_groups(columns: Columns, _: list[Finding]) -> list[UnderlayRow]:
     return [UnderlayRow(**row) for row in _each(columns)]
 
 
-@define(eq=False)
-class Members:
-    """Makes members, live ones and tombstones, and knows which instances they are of."""
-
-    instances: dict[int, UUID] = field(factory=dict)
-    """Ids by their numbers, whose hash costs a tenth of a UUID's."""
-
-    def __call__(self, columns: Columns, findings: list[Finding]) -> list[Member]:
-        """Return the members of a page; what cannot be planned of them is told."""
-        if None in columns["source_ips"]:
-            columns = _with_group(columns, findings)
-        parents: Iterable[UUID] = columns["parent_id"]
-        instances = _instances_among(columns, findings) if "parent_kind" in columns else parents
-        self.instances |= {name.int: name for name in instances}
-        values = {name: columns[column] for name, column in _MEMBER_FIELDS.items() if column in columns}
-        return _records(Member, len(columns["id"]), values)
+def members(columns: Columns, findings: list[Finding]) -> list[Member]:
+    """Return the members, live ones or tombstones; what cannot be planned of them is told."""
+    if None in columns["source_ips"]:
+        columns = _with_group(columns, findings)
+    if "parent_kind" in columns and "time_deleted" not in columns:
+        findings += _probes(columns)
+    values = {name: columns[column] for name, column in _MEMBER_FIELDS.items() if column in columns}
+    return _records(Member, len(columns["id"]), values)
 
 
 _MEMBER_FIELDS = {
@@ -152,15 +143,10 @@ def _with_group(columns: Columns, findings: list[Finding]) -> Columns:
     return {name: list(compress(values, told)) for name, values in columns.items()}
 
 
-def _instances_among(columns: Columns, findings: list[Finding]) -> Iterator[UUID]:
-    """Yield those parents that are instances; live probes are told."""
-    is_live = "time_deleted" not in columns
+def _probes(columns: Columns) -> Iterator[Finding]:
     for name, parent, kind in zip(columns["id"], columns["parent_id"], columns["parent_kind"], strict=True):
-        if kind is ParentKind.INSTANCE:
-            yield parent
-        elif is_live:
-            message = f"probe {parent}: where it listens cannot be told"
-            findings.append(found("member_is_probe", f"member {name}", message))
+        if kind is ParentKind.PROBE:
+            yield found("member_is_probe", f"member {name}", f"probe {parent}: where it listens cannot be told")
 
 
 def _records(kind: type[T], count: int, columns: Columns) -> list[T]:
