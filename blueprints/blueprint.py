@@ -54,6 +54,8 @@ class LearnedFrom(StrEnum):
     DDM = "ddm"
     INVENTORY = "inventory"
     PARENT = "parent"
+    OLD_INVENTORY = "old_inventory"
+    """Too old, or of the future, when it was last seen: good for adding a member, never for removing one."""
 
 
 class Subject(StrEnum):

@@ -34,8 +34,6 @@ class Claim:
     port_id: PortId
     link_id: int
     learned_from: LearnedFrom
-    stale: bool = False
-    """Said so long ago that it proves nothing."""
 
 
 Claims = Mapping[UUID, tuple[Claim, ...]]
@@ -107,7 +105,7 @@ def inventory_claims(draft: Draft) -> tuple[Claims, tuple[Finding, ...]]:
     inventory = draft.snapshot.inventory
     rows = [row for row in inventory.service_processors if row.type is SpType.SLED] if inventory else []
     claimed = Counter(row.slot for row in rows)
-    age = inventory_age(draft)
+    witness = LearnedFrom.INVENTORY if inventory_age(draft) is None else LearnedFrom.OLD_INVENTORY
     found = [
         finding("slot_claimed_twice", f"cubby {slot}", f"{count} service processors say they are there")
         for slot, count in sorted(claimed.items())
@@ -118,16 +116,17 @@ def inventory_claims(draft: Draft) -> tuple[Claims, tuple[Finding, ...]]:
         row = _processor_of(sled, rows)
         if row is not None and claimed[row.slot] == 1 and 0 <= row.slot <= 31:
             port = PortId(REAR, row.slot)
-            claim = Claim(port_id=port, link_id=0, learned_from=LearnedFrom.INVENTORY, stale=age is not None)
-            claims[sled.id] = (claim,)
+            claims[sled.id] = (Claim(port_id=port, link_id=0, learned_from=witness),)
     return claims, tuple(found)
 
 
 def parent_claims(draft: Draft, slot: SwitchSlot) -> Claims:
-    """Return what the parent settled on."""
+    """Return what the parent settled on; what it had from an old inventory does not get truer by being repeated."""
     claims = {}
     for sled, row in draft.parent.ports.items() if draft.parent else ():
         port = row.get(slot)
         if port is not None:
-            claims[sled] = (Claim(port_id=port.port_id, link_id=port.link_id, learned_from=LearnedFrom.PARENT),)
+            doubtful = port.learned_from is LearnedFrom.OLD_INVENTORY
+            witness = LearnedFrom.OLD_INVENTORY if doubtful else LearnedFrom.PARENT
+            claims[sled] = (Claim(port_id=port.port_id, link_id=port.link_id, learned_from=witness),)
     return claims

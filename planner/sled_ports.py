@@ -6,7 +6,7 @@ Promises   P1  DDM wins, inventory fills its gaps, the parent fills what is left
            P2  one port of a switch belongs to one sled: the stronger witness, and nobody between equals.
            P3  a port that a live witness names is on the backplane; with both backplanes unknown none is believed.
            P4  an inventory that is too old moves nobody from where the parent has him, and proves nothing: lists of
-               ports that rest on it are lower bounds.
+               ports that rest on it are lower bounds, in every plan that repeats it.
 
 networkx keeps insertion order, so nodes and edges are added sorted.
 """
@@ -35,6 +35,12 @@ from planner.port_claims import (
 
 Node = tuple[str, ...]
 
+DOUBTFUL = frozenset({LearnedFrom.OLD_INVENTORY})
+"""Witnesses whose word adds members and removes none."""
+
+MEMORIES = frozenset({LearnedFrom.PARENT, LearnedFrom.OLD_INVENTORY})
+"""Witnesses that do not see the rack as it is now."""
+
 
 def sled_node(sled: UUID) -> Node:
     """Return the graph's name of *sled*."""
@@ -55,38 +61,31 @@ def resolve_ports(draft: Draft) -> Draft:
             port = ("port", slot, str(claim.port_id))
             graph.add_node(port, slot=slot, port_id=claim.port_id)
             graph.add_edge(("switch", slot), port)
-            edge = {"link_id": claim.link_id, "learned_from": claim.learned_from, "stale": claim.stale}
-            graph.add_edge(port, sled_node(sled), **edge)
+            graph.add_edge(port, sled_node(sled), link_id=claim.link_id, learned_from=claim.learned_from)
     ports = {sled: {slot: port_of(graph, sled, slot) for slot in draft.snapshot.switches} for sled in draft.sleds}
     return evolve(draft, graph=graph, ports=ports).noting(notes)
 
 
 def port_of(graph: "networkx.Graph[Node]", sled: UUID, slot: SwitchSlot) -> SledPort | None:
     """Return the port between *sled* and the switch in *slot*, or None where the graph has none."""
-    return _found(graph, sled, slot)[0]
-
-
-def _found(graph: "networkx.Graph[Node]", sled: UUID, slot: SwitchSlot) -> tuple[SledPort | None, bool]:
-    """Return the port between *sled* and the switch in *slot*, and whether that is sure."""
     node = sled_node(sled)
     for port in graph.neighbors(node):
         if graph.nodes[port]["slot"] is slot:
             edge = graph.edges[node, port]
-            found = SledPort(
+            return SledPort(
                 port_id=graph.nodes[port]["port_id"], link_id=edge["link_id"], learned_from=edge["learned_from"]
             )
-            return found, not edge["stale"]
-    return None, False
+    return None
 
 
 def member_ports(
     graph: "networkx.Graph[Node]", slot: SwitchSlot, sleds: Iterable[UUID]
 ) -> tuple[tuple[MemberPort, ...], bool]:
     """Return the ports through which the switch in *slot* reaches *sleds*, and whether these are surely all."""
-    ports = [_found(graph, sled, slot) for sled in sleds]
-    known = {(port.port_id, port.link_id) for port, _ in ports if port is not None}
+    ports = [port_of(graph, sled, slot) for sled in sleds]
+    known = {(port.port_id, port.link_id) for port in ports if port is not None}
     members = tuple(MemberPort(port_id=port, link_id=link) for port, link in sorted(known))
-    return members, all(sure for _, sure in ports)
+    return members, all(port is not None and port.learned_from not in DOUBTFUL for port in ports)
 
 
 def _missing_witnesses(draft: Draft) -> Iterable[Finding]:
@@ -116,7 +115,7 @@ def _choose(draft: Draft, slot: SwitchSlot, inventory: Claims) -> tuple[dict[UUI
     """Return the claim believed for each sled on *slot*, strongest witness first (P1)."""
     notes: list[Finding] = []
     backplane = backplane_of(draft, slot)
-    fresh = {sled: said for sled, said in inventory.items() if not said[0].stale}
+    fresh = {sled: said for sled, said in inventory.items() if said[0].learned_from not in DOUBTFUL}
     ddm = _settle(_on_backplane(ddm_claims(draft, slot), backplane, slot, notes), fresh, slot, notes)
     before = parent_claims(draft, slot)
     shelf = _uncontradicted(_on_backplane(inventory, backplane, slot, notes), before)
@@ -148,11 +147,11 @@ def _on_backplane(
 
 
 def _uncontradicted(claims: Claims, before: Claims) -> Claims:
-    """Return *claims* without stale ones for a sled that the parent has elsewhere (P4)."""
+    """Return *claims* without doubtful ones for a sled that the parent has elsewhere (P4)."""
     return {
         sled: said
         for sled, said in claims.items()
-        if not said[0].stale or sled not in before or before[sled][0].port_id == said[0].port_id
+        if said[0].learned_from not in DOUBTFUL or sled not in before or before[sled][0].port_id == said[0].port_id
     }
 
 
@@ -184,7 +183,7 @@ def _take(chosen: dict[UUID, Claim], claims: Claims, draft: Draft, slot: SwitchS
         holder = taken.get(claim.port_id)
         if holder is None and not rivals:
             chosen[sled] = claim
-        elif claim.learned_from is not LearnedFrom.PARENT:  # a memory that is overtaken is no quarrel
+        elif claim.learned_from not in MEMORIES:  # a memory that is overtaken is no quarrel
             rival = holder or rivals[0]
             message = f"{claim.learned_from} says {claim.port_id} on {slot}, which sled {rival} has or claims too"
             notes.append(finding("port_claimed_twice", f"sled {sled}", message))

@@ -172,14 +172,18 @@ def _board(draw: Draw, row: Sled, cubby: int, *, truthful: bool) -> ServiceProce
     )
 
 
+_AGES = [5] * 6 + [90, -10]
+"""Minutes since the inventory ended; the last two say that it proves nothing."""
+
+
 @st.composite
 def witnesses(
     draw: Draw, rows: tuple[Sled, ...], *, truthful: bool
 ) -> tuple[dict[SwitchSlot, Switch], Inventory | None]:
     """Draw one or two switches and an inventory, with all they say about where *rows* are."""
     cubbies = cubbies_of(draw, rows)
-    slots, has_inventory, errors = pick(
-        draw, [tuple(SwitchSlot)] * 6 + [(slot,) for slot in SwitchSlot], "yyyn", [0, 0, 2]
+    slots, has_inventory, errors, age = pick(
+        draw, [tuple(SwitchSlot)] * 6 + [(slot,) for slot in SwitchSlot], "yyyn", [0, 0, 2], _AGES
     )
     some = tuple(PortId("rear", cubby) for cubby in sorted(cubbies.values()))
     backplanes = [ALL_REAR, ALL_REAR, some, None] + ([] if truthful else [some[:1], ()])
@@ -195,7 +199,7 @@ def witnesses(
     boards = [_board(draw, row, cubbies[row.id], truthful=truthful) for row in rows] if has_inventory == "y" else []
     inventory = Inventory(
         collection_id=name("collection", 0),
-        completed_at=NOW - timedelta(minutes=5),
+        completed_at=NOW - timedelta(minutes=age),
         errors=errors,
         service_processors=[board for board in boards if board],
     )

@@ -84,6 +84,13 @@ def test_elected_entries_leave_room_on_the_other_switch() -> None:
     assert limits_told(crowded(513, family=6, policy=Policy(external_entry=ExternalEntry.ELECTED))) == set()
 
 
+def test_what_does_not_fit_hides_no_other_finding() -> None:
+    """What else the planner found stands beside it."""
+    snapshot = evolve(crowded(1025), inventory=None)
+    codes = {found.code for found in plan(snapshot).findings}
+    assert codes == {"capacity_exceeded", "inventory_unknown"}
+
+
 def test_a_plan_that_does_not_fit_is_its_own_successor() -> None:
     """What there is no room for is content like any other."""
     snapshot = crowded(1025)

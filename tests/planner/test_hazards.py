@@ -143,6 +143,8 @@ HAZARDS: dict[str, Answer] = {
         (
             "ports_from_an_old_inventory",
             "ports_from_an_old_inventory_against_the_parent",
+            "ports_from_an_old_inventory_that_is_gone",
+            "ports_from_a_new_inventory_after_an_old_one",
             "ports_from_an_inventory_of_the_future",
             "ports_from_an_inventory_within_its_age",
             "ports_seen_twice_with_an_old_inventory",
