@@ -23,7 +23,12 @@ _RESERVED_V6 = tuple(ip_network(f"ff0{scope}::/16") for scope in (4, 0, 1, 2))
 
 RESERVED_V6_SINCE = 220
 
-_NAME, _TEXT = 63, 1 << 20
+_NAME = 63
+"""Characters that a VARCHAR takes."""
+
+_INDEXED = 255
+"""Characters of a text without a limit of its own that surely fit into an index over two of them."""
+
 _INT4 = (1 << 31) - 1
 _MOST_ERRORS = 65_535
 """Each error of a collection is a row."""
@@ -159,7 +164,7 @@ def _repetitions(snapshot: Snapshot, _: int) -> Iterator[Mistake]:
 def _texts(snapshot: Snapshot, _: int) -> Iterator[Mistake]:
     for path, text, most in _all_texts(snapshot):
         if text is not None and len(text) > most:
-            yield Mistake(path, f"{len(text)} characters; the column takes {most}")
+            yield Mistake(path, f"{len(text)} characters; the table takes {most}")
         if text is not None and not _is_storable(text):
             yield Mistake(path, "holds a character that no database takes as text")
 
@@ -174,8 +179,8 @@ def _all_texts(snapshot: Snapshot) -> Iterator[tuple[str, str | None, int]]:
         yield f"sleds[{sled.id}].part", sled.part, _NAME
     for board in _boards(snapshot):
         path = f"inventory.service_processors[{board.type} {board.slot}]"
-        yield f"{path}.serial", board.serial, _TEXT
-        yield f"{path}.part", board.part, _TEXT
+        yield f"{path}.serial", board.serial, _INDEXED
+        yield f"{path}.part", board.part, _INDEXED
     for group in snapshot.groups:
         yield f"groups[{group.id}].name", group.name, _NAME
         yield f"groups[{group.id}].tag", group.tag, _NAME

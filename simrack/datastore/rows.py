@@ -7,6 +7,8 @@ This file does not know SQL or databases.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -59,16 +61,11 @@ def rows_of(snapshot: Snapshot, schema: int = USUAL) -> dict[str, list[Row]]:
     mistakes = refusals(snapshot, schema)
     if mistakes:
         raise InputRejectedError("snapshot", mistakes)
-    return {
-        table: [
-            tuple(row[name] for name in names)
-            for row in (_metadata(snapshot, schema) if table == "db_metadata" else _MAKERS[table](snapshot))
-        ]
-        for table, names in columns(schema).items()
-    }
+    makers = {**_MAKERS, "db_metadata": partial(_metadata, schema)}
+    return {table: list(map(itemgetter(*names), makers[table](snapshot))) for table, names in columns(schema).items()}
 
 
-def _metadata(snapshot: Snapshot, schema: int) -> Iterator[Named]:
+def _metadata(schema: int, snapshot: Snapshot) -> Iterator[Named]:
     yield {
         "singleton": True,
         "time_created": snapshot.evaluated_at,

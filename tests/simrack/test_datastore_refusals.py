@@ -243,20 +243,22 @@ def test_texts_that_do_not_fit(database: str) -> None:
     long, held = "é" * 64, "é" * 63
     snapshot = small_rack(
         sleds=(sled(0, serial=long), sled(1, part="a\0b")),
-        inventory=inventory_of((1, "\ud800", long)),
+        inventory=inventory_of((1, "\ud800", "é" * 256)),
         groups=(evolve(group(GROUP4, "233.252.0.1"), name=long, tag=long),),
         underlay_groups=(underlay(4, "ff04::1", tag=long),),
     )
-    too_long, strange = "64 characters; the column takes 63", "holds a character that no database takes as text"
+    too_long, strange = "64 characters; the table takes 63", "holds a character that no database takes as text"
     assert mistakes(snapshot) == [
         f"sleds[{SLEDS[0]}].serial: {too_long}",
         f"sleds[{SLEDS[1]}].part: {strange}",
         f"inventory.service_processors[sled 1].serial: {strange}",
+        "inventory.service_processors[sled 1].part: 256 characters; the table takes 255",
         f"groups[{GROUP4}].name: {too_long}",
         f"groups[{GROUP4}].tag: {too_long}",
         f"underlay_groups[{uid(4, 4)}].tag: {too_long}",
     ]
-    load(database, small_rack(groups=(evolve(group(GROUP4, "233.252.0.1"), name=held, tag=held),)))
+    boards = inventory_of((1, "".join(map(chr, range(0x10000, 0x100FF))), "".join(map(chr, range(0x20000, 0x200FF)))))
+    load(database, small_rack(groups=(evolve(group(GROUP4, "233.252.0.1"), name=held, tag=held),), inventory=boards))
     assert ask(database, "SELECT name, tag FROM multicast_group") == [(held, held)]
 
 
