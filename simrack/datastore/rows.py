@@ -23,7 +23,9 @@ from simrack.datastore.tables import NEWEST, USUAL, columns, is_known
 Row = tuple[Any, ...]
 """Values in the order of the columns."""
 
-_MAKERS: Mapping[str, Callable[[Snapshot], Iterator[Named]]] = MappingProxyType(
+_Maker = Callable[[Snapshot], Iterator[Named]]
+
+_MAKERS: Mapping[str, _Maker] = MappingProxyType(
     {
         "sled": machine_rows.sleds,
         "hw_baseboard_id": machine_rows.boards,
@@ -61,7 +63,7 @@ def rows_of(snapshot: Snapshot, schema: int = USUAL) -> dict[str, list[Row]]:
     mistakes = refusals(snapshot, schema)
     if mistakes:
         raise InputRejectedError("snapshot", mistakes)
-    makers = {**_MAKERS, "db_metadata": partial(_metadata, schema)}
+    makers: dict[str, _Maker] = {**_MAKERS, "db_metadata": partial(_metadata, schema)}
     return {table: list(map(itemgetter(*names), makers[table](snapshot))) for table, names in columns(schema).items()}
 
 
