@@ -1,15 +1,16 @@
 """Whether a report says that a blueprint is in effect: nothing is told to the datastore on weaker grounds.
 
 What a report says of other owners' objects, of held groups and of member lists that ddmd writes does not count: the
-blueprint asks nothing of them. Neither does what was sent or lost: only what is owed.
+blueprint asks nothing of them. Neither does what was sent or lost: only what is owed. A report may come to say more
+under the same format; it then still means the same by what it said before.
 
 This file does not know how a blueprint is carried out, nor files.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from attrs import frozen
+from attrs import fields, frozen
 
 from blueprints.blueprint import Blueprint
 from blueprints.converter import structure
@@ -25,29 +26,18 @@ class _Owed:
     """Something that is not in effect."""
 
     target: str
-    kind: str | None
-    groups: tuple[str, ...]
     because: str
-    consent: bool
 
 
 @frozen(kw_only=True)
 class _Report:
-    """A report as `execute` writes it."""
+    """What of a report counts; each key has to be there. Others say more, and nothing else."""
 
     blueprint: CarriedOut
     outcome: Outcome
-    exit_code: int
     dry_run: bool
-    actions: tuple[Any, ...]
     owed: tuple[_Owed, ...]
-    counts: Mapping[str, int]
-    foreign: tuple[Any, ...]
-    held: tuple[Any, ...]
-    conflicts: tuple[Any, ...]
-    members_elsewhere: int
     refusals: tuple[str, ...]
-    losses: tuple[Any, ...] = ()
 
 
 def require_in_effect(blueprint: Blueprint, document: Any, source: str) -> None:
@@ -75,7 +65,16 @@ def _report_from(document: Any, source: str) -> _Report:
         said = "is missing" if found is None else f"is {found!r:.60}"
         mistake = Mistake("format", f"{said}; expected {REPORT_FORMAT}, as `execute --report` writes it")
         raise InputRejectedError(source, [mistake])
-    return structure({key: value for key, value in document.items() if key != "format"}, _Report, source)
+    counting = _part(document, _Report)
+    if isinstance(counting.get("owed"), list):
+        counting["owed"] = [_part(each, _Owed) for each in counting["owed"]]
+    return structure(counting, _Report, source)
+
+
+def _part(value: Any, kind: type) -> Any:
+    """Return the keys of the object *value* that *kind* has; what is no object is left to be told as a mistake."""
+    known = {attribute.name for attribute in fields(kind)}
+    return {key: each for key, each in value.items() if key in known} if isinstance(value, dict) else value
 
 
 def _of_another(named: CarriedOut, blueprint: Blueprint) -> Iterator[Mistake]:

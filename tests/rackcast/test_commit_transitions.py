@@ -238,10 +238,11 @@ def test_a_partial_run_is_refused_with_what_is_owed(
         ({"outcome": "consent", "owed": [{}]}, "owed[0].target: required, and missing"),
         ({"outcome": "consent"}, "outcome: is consent; only after converged"),
         ({"outcome": "refused", "refusals": ["one key twice"]}, "refusals[0]: one key twice"),
-        ({"more": 1}, "more: unknown key"),
+        ({"outcome": "fenced"}, "outcome: is fenced; only after converged"),
+        ({"blueprint": None}, "blueprint: expected an object"),
         ({"format": "rackcast.blueprint/1"}, "format: is 'rackcast.blueprint/1'; expected rackcast.report/1"),
     ],
-    ids=["debt without a target", "consent", "refused", "unknown key", "another format"],
+    ids=["debt without a target", "consent", "refused", "fenced", "no blueprint", "another format"],
 )
 def test_other_reports_are_refused(
     execute: Run, commit: Run, files: Files, dsn: str, changes: dict[str, Any], told: str
