@@ -118,11 +118,11 @@ ELSEWHERE = {"group_vlan_ignored", "member_is_probe", "member_without_address"}
 
 
 @pytest.fixture
-def sound(database: str) -> str:
+def sound(shared: str) -> str:
     """A database with whose rows nothing is wrong."""
-    load(database, small_rack())
-    meddle(database, "UPDATE inv_collection SET time_started = now(), time_done = now()")
-    return database
+    load(shared, small_rack())
+    meddle(shared, "UPDATE inv_collection SET time_started = now(), time_done = now()")
+    return shared
 
 
 def test_nothing_is_found_where_nothing_is_wrong(sound: str) -> None:

@@ -27,7 +27,6 @@ from simrack.datastore.refusals import refusals
 from simrack.datastore.tables import USUAL
 from tests.collector.rows import meddle
 from tests.collector.wire import CLOCK, LICENSED, Wire, through
-from tests.postgres import fresh_database
 from tests.simrack.rows import (
     G4,
     G6,
@@ -71,53 +70,52 @@ def assert_is(stored: Stored, snapshot: Snapshot) -> None:
         assert any(r.first.key <= group.multicast_ip.key <= r.last.key for r in stored.pools)
 
 
-def test_a_full_rack_comes_back(database: str) -> None:
+def test_a_full_rack_comes_back(shared: str) -> None:
     """The example's rows are read as they were loaded."""
     snapshot = read_snapshot(FULL_RACK)
-    load(database, snapshot)
-    stored = read(database)
+    load(shared, snapshot)
+    stored = read(shared)
     assert_is(stored, snapshot)
     assert (stored.schema, stored.vendor, stored.findings) == (296, "PostgreSQL", ())
 
 
-def test_made_up_racks_come_back(database_server: str) -> None:
+def test_made_up_racks_come_back(shared: str) -> None:
     """Whatever rows the tables accept are read as they were loaded."""
-    with fresh_database(database_server) as dsn:
 
-        @settings(max_examples=40)
-        @given(st.one_of(snapshots(clean=True), snapshots()))
-        def comes_back(snapshot: Snapshot) -> None:
-            assume(not refusals(snapshot, USUAL))
-            load(dsn, snapshot)
-            assert_is(read(dsn), snapshot)
+    @settings(max_examples=40)
+    @given(st.one_of(snapshots(clean=True), snapshots()))
+    def comes_back(snapshot: Snapshot) -> None:
+        assume(not refusals(snapshot, USUAL))
+        load(shared, snapshot)
+        assert_is(read(shared), snapshot)
 
-        comes_back()
+    comes_back()
 
 
-def test_an_empty_datastore_is_known_to_be_empty(database: str) -> None:
+def test_an_empty_datastore_is_known_to_be_empty(shared: str) -> None:
     """No rows are no rows; no collection is an unknown inventory."""
-    load(database, evolve(small_rack(), sleds=(), inventory=None, groups=(), underlay_groups=(), members=()))
-    stored = read(database)
+    load(shared, evolve(small_rack(), sleds=(), inventory=None, groups=(), underlay_groups=(), members=()))
+    stored = read(shared)
     assert (stored.groups, stored.members, stored.instances, stored.sleds, stored.pools) == ((), (), (), (), ())
     assert stored.inventory is None
 
 
-def test_cockroach_is_read_alike(database: str) -> None:
+def test_cockroach_is_read_alike(shared: str) -> None:
     """Without statements side by side the same comes back."""
-    load(database, small_rack())
-    meddle(database, CLOCK)
-    wire = Wire(server=database, parameters={b"crdb_version": b"CockroachDB CCL v22.1.22"}, rewrites=LICENSED)
+    load(shared, small_rack())
+    meddle(shared, CLOCK)
+    wire = Wire(server=shared, parameters={b"crdb_version": b"CockroachDB CCL v22.1.22"}, rewrites=LICENSED)
     with through(wire) as dsn:
         stored = read(dsn)
     assert stored.vendor == "CockroachDB"
     assert_is(stored, small_rack())
 
 
-def test_each_page_is_told(database: str) -> None:
+def test_each_page_is_told(shared: str) -> None:
     """Progress names the table and the rows of each page; a full page has 1,000."""
-    load(database, _crowd())
+    load(shared, _crowd())
     pages: list[tuple[str, int]] = []
-    read(database, page=lambda table, count: pages.append((table, count)))
+    read(shared, page=lambda table, count: pages.append((table, count)))
     assert [count for table, count in pages if table == "multicast_group_member"] == [1000, 1000, 501, 1000, 0]
     assert [count for table, count in pages if table == "instance"] == [1000, 1000, 501]
 
@@ -142,10 +140,10 @@ def _crowd() -> Snapshot:
     return evolve(base, instances=bare, members=[*live, *gone])
 
 
-def test_pages_lose_and_repeat_nothing(database: str) -> None:
+def test_pages_lose_and_repeat_nothing(shared: str) -> None:
     """Rows of many pages come back once each, also when the last page is full."""
-    load(database, _crowd())
-    assert_is(read(database), _crowd())
+    load(shared, _crowd())
+    assert_is(read(shared), _crowd())
 
 
 # --- one cut --------------------------------------------------------------------------------------------------------
@@ -170,18 +168,18 @@ def _read_while_it_changes(dsn: str) -> Stored:
     return read(dsn, page=change)
 
 
-def test_a_commit_in_between_does_not_show(database: str) -> None:
+def test_a_commit_in_between_does_not_show(shared: str) -> None:
     """A writer that commits between two statements of a read changes nothing of what is read."""
-    load(database, small_rack())
-    assert_is(_read_while_it_changes(database), small_rack())
-    assert read(database).underlay_groups == ()
+    load(shared, small_rack())
+    assert_is(_read_while_it_changes(shared), small_rack())
+    assert read(shared).underlay_groups == ()
 
 
-def test_without_one_cut_a_commit_in_between_would_show(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_one_cut_a_commit_in_between_would_show(shared: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a transaction of another kind the same writer tears the same read: the test above can fail."""
     monkeypatch.setattr(session, "_BEGIN_READING", "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED READ ONLY")
-    load(database, small_rack())
-    torn = _read_while_it_changes(database)
+    load(shared, small_rack())
+    torn = _read_while_it_changes(shared)
     assert torn.groups == small_rack().groups
     assert torn.underlay_groups == ()
 
@@ -189,30 +187,30 @@ def test_without_one_cut_a_commit_in_between_would_show(database: str, monkeypat
 # --- schemas --------------------------------------------------------------------------------------------------------
 
 
-def test_before_groups_there_are_none(database: str) -> None:
+def test_before_groups_there_are_none(shared: str) -> None:
     """A schema without the tables knows sleds and inventory, and that nobody is a member of anything."""
     rack = evolve(small_rack(), groups=(), underlay_groups=(), members=())
-    load(database, rack, schema=208)
-    stored = read(database)
+    load(shared, rack, schema=208)
+    stored = read(shared)
     assert_is(stored, rack)
     assert stored.schema == 208
 
 
 @pytest.mark.parametrize("schema", [220, 239, 240, 294, 295, 296, 297])
-def test_every_schema_with_its_own_sources_gives_the_same(database: str, schema: int) -> None:
+def test_every_schema_with_its_own_sources_gives_the_same(shared: str, schema: int) -> None:
     """From 220 on, the same rack is read from every schema."""
-    load(database, small_rack(), schema=schema)
-    stored = read(database)
+    load(shared, small_rack(), schema=schema)
+    stored = read(shared)
     assert_is(stored, small_rack())
     assert (stored.schema, stored.findings) == (schema, ())
 
 
 @pytest.mark.parametrize("schema", [209, 219])
-def test_members_without_addresses_have_those_of_their_group(database: str, schema: int) -> None:
+def test_members_without_addresses_have_those_of_their_group(shared: str, schema: int) -> None:
     """Before 220, a member listens to the address and the sources that stand in its group's row."""
-    load(database, small_rack(), schema=schema)
-    meddle(database, "UPDATE multicast_group SET source_ips = '{10.20.0.6,10.20.0.5}' WHERE id = %s", GROUP4)
-    stored = read(database)
+    load(shared, small_rack(), schema=schema)
+    meddle(shared, "UPDATE multicast_group SET source_ips = '{10.20.0.6,10.20.0.5}' WHERE id = %s", GROUP4)
+    stored = read(shared)
     by_group = {(row.group_id, row.multicast_ip, row.source_ips) for row in stored.members}
     sources = (Address.parse(S4), Address.parse("10.20.0.6"))
     assert by_group == {
@@ -223,47 +221,47 @@ def test_members_without_addresses_have_those_of_their_group(database: str, sche
     assert stored.findings == ()
 
 
-def test_a_member_whose_address_is_lost_is_left_out(database: str) -> None:
+def test_a_member_whose_address_is_lost_is_left_out(shared: str) -> None:
     """Before 220, a member whose group row is gone has no address: it is told and left out."""
-    load(database, small_rack(), schema=219)
-    meddle(database, "DELETE FROM multicast_group WHERE id = %s", GROUP6)
+    load(shared, small_rack(), schema=219)
+    meddle(shared, "DELETE FROM multicast_group WHERE id = %s", GROUP6)
     lost = [row for row in small_rack().members if row.group_id == GROUP6]
     assert lost
-    stored = read(database)
+    stored = read(shared)
     assert [row.id for row in stored.members] == [row.id for row in small_rack().members if row not in lost]
     assert [(f.code, f.subject) for f in stored.findings] == [
         ("member_without_address", f"member {row.id}") for row in lost
     ]
 
 
-def test_a_vlan_is_told(database: str) -> None:
+def test_a_vlan_is_told(shared: str) -> None:
     """A group's VLAN, which some schemas have, has no place in a snapshot."""
-    load(database, small_rack(), schema=239)
-    meddle(database, "UPDATE multicast_group SET mvlan = 42 WHERE id = %s", GROUP4)
-    stored = read(database)
+    load(shared, small_rack(), schema=239)
+    meddle(shared, "UPDATE multicast_group SET mvlan = 42 WHERE id = %s", GROUP4)
+    stored = read(shared)
     assert stored.groups == small_rack().groups
     assert [(f.code, f.subject) for f in stored.findings] == [("group_vlan_ignored", f"group {GROUP4}")]
 
 
-def test_deleted_means_deleting(database: str) -> None:
+def test_deleted_means_deleting(shared: str) -> None:
     """A state that was never written, and is gone since 295, is planned absent like the one before it."""
-    load(database, small_rack(), schema=294)
-    meddle(database, "UPDATE multicast_group SET state = 'deleted' WHERE id = %s", GROUP4)
-    assert {row.id: row.state for row in read(database).groups}[GROUP4] is GroupState.DELETING
+    load(shared, small_rack(), schema=294)
+    meddle(shared, "UPDATE multicast_group SET state = 'deleted' WHERE id = %s", GROUP4)
+    assert {row.id: row.state for row in read(shared).groups}[GROUP4] is GroupState.DELETING
 
 
-def test_a_probe_is_a_member_that_leads_to_no_instance(database: str) -> None:
+def test_a_probe_is_a_member_that_leads_to_no_instance(shared: str) -> None:
     """A live probe keeps its group from looking empty, is told, and is looked up nowhere; a tombstone is kept."""
-    load(database, small_rack(), schema=297)
-    meddle(database, "UPDATE multicast_group_member SET parent_kind = 'probe' WHERE parent_id = %s", LISTENER)
+    load(shared, small_rack(), schema=297)
+    meddle(shared, "UPDATE multicast_group_member SET parent_kind = 'probe' WHERE parent_id = %s", LISTENER)
     meddle(
-        database,
+        shared,
         "INSERT INTO multicast_group_member (id, time_created, time_modified, time_deleted, external_group_id,"
         " parent_id, sled_id, state, multicast_ip, parent_kind)"
         " VALUES (%s, now(), now(), now(), %s, %s, %s, 'left', %s, 'probe')",
         *(uid(80, 1), GROUP4, uid(80, 2), SLEDS[0], G4),
     )
-    stored = read(database)
+    stored = read(shared)
     assert {row.instance_id for row in stored.members} == {LISTENER, READER, PICKER, MOVER, uid(80, 2)}
     assert {row.id for row in stored.instances} == {READER, PICKER, MOVER}
     probes = [f"member {row.id}" for row in small_rack().members if row.instance_id == LISTENER]
@@ -344,29 +342,29 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("statement", "paths"), REFUSED)
-def test_values_outside_the_vocabulary_are_refused(database: str, statement: str, paths: list[str]) -> None:
+def test_values_outside_the_vocabulary_are_refused(shared: str, statement: str, paths: list[str]) -> None:
     """A value that a snapshot cannot hold is refused with its row."""
-    load(database, small_rack())
-    meddle(database, statement)
+    load(shared, small_rack())
+    meddle(shared, statement)
     with pytest.raises(InputRejectedError) as caught:
-        read(database)
+        read(shared)
     assert [mistake.path for mistake in caught.value.mistakes] == paths
 
 
-def test_a_full_mask_is_the_address_itself(database: str) -> None:
+def test_a_full_mask_is_the_address_itself(shared: str) -> None:
     """A source written with all bits of its mask is that address."""
-    load(database, small_rack())
-    meddle(database, "UPDATE multicast_group_member SET source_ips = '{10.20.0.6/32}' WHERE id = %s", MEMBER)
-    assert {row.id: row.source_ips for row in read(database).members}[MEMBER] == (Address.parse("10.20.0.6"),)
+    load(shared, small_rack())
+    meddle(shared, "UPDATE multicast_group_member SET source_ips = '{10.20.0.6/32}' WHERE id = %s", MEMBER)
+    assert {row.id: row.source_ips for row in read(shared).members}[MEMBER] == (Address.parse("10.20.0.6"),)
 
 
-def test_a_mistake_on_one_page_hides_none_on_another(database: str) -> None:
+def test_a_mistake_on_one_page_hides_none_on_another(shared: str) -> None:
     """Pages with mistakes do not keep the pages after them from being read."""
-    load(database, _crowd())
+    load(shared, _crowd())
     wrong = [uid(71, number) for number in (0, 1, 2498, 2500)]
-    meddle(database, "UPDATE multicast_group_member SET source_ips = '{10.0.0.0/8}' WHERE id = ANY(%s)", wrong)
+    meddle(shared, "UPDATE multicast_group_member SET source_ips = '{10.0.0.0/8}' WHERE id = ANY(%s)", wrong)
     with pytest.raises(InputRejectedError) as caught:
-        read(database)
+        read(shared)
     # In order of the groups: even members are in the first.
     named = [wrong[0], wrong[2], wrong[3], wrong[1]]
     assert [m.path for m in caught.value.mistakes] == [f"multicast_group_member[{name}].source_ips" for name in named]
@@ -376,56 +374,56 @@ def test_a_mistake_on_one_page_hides_none_on_another(database: str) -> None:
 
 
 @pytest.mark.parametrize("later", [timedelta(0), timedelta(seconds=1)])
-def test_the_latest_collection_counts(database: str, later: timedelta) -> None:
+def test_the_latest_collection_counts(shared: str, later: timedelta) -> None:
     """Of several collections the latest is read; of two that began at once, the one with the higher id."""
-    load(database, small_rack())
-    [began] = _column(database, "SELECT time_started FROM inv_collection")
+    load(shared, small_rack())
+    [began] = _column(shared, "SELECT time_started FROM inv_collection")
     newer = UUID(int=(1 << 128) - 1)
     statement = "INSERT INTO inv_collection (id, time_started, time_done, collector) VALUES (%s, %s, %s, 'x')"
-    meddle(database, statement, newer, began + later, began + timedelta(minutes=9))
-    meddle(database, statement, UUID(int=1), began - timedelta(seconds=1), began + timedelta(hours=1))
-    inventory = read(database).inventory
+    meddle(shared, statement, newer, began + later, began + timedelta(minutes=9))
+    meddle(shared, statement, UUID(int=1), began - timedelta(seconds=1), began + timedelta(hours=1))
+    inventory = read(shared).inventory
     assert inventory is not None
     assert (inventory.collection_id, inventory.completed_at) == (newer, began + timedelta(minutes=9))
     assert inventory.service_processors == ()
 
 
-def test_sleds_of_several_racks_are_all_read(database: str) -> None:
+def test_sleds_of_several_racks_are_all_read(shared: str) -> None:
     """Which rack is meant is settled elsewhere."""
-    load(database, small_rack())
+    load(shared, small_rack())
     other = uid(90, 1)
-    meddle(database, "UPDATE sled SET rack_id = %s WHERE id = %s", other, SLEDS[0])
-    stored = read(database)
+    meddle(shared, "UPDATE sled SET rack_id = %s WHERE id = %s", other, SLEDS[0])
+    stored = read(shared)
     assert {row.sled.id for row in stored.sleds} == set(SLEDS)
     assert {row.rack_id for row in stored.sleds} == {other, small_rack().rack_id}
 
 
-def test_scrimlets_and_roles_are_read(database: str) -> None:
+def test_scrimlets_and_roles_are_read(shared: str) -> None:
     """What a sled's row and the sled itself say of its role is kept."""
-    load(database, small_rack())
-    meddle(database, "UPDATE sled SET is_scrimlet = id = %s", SLEDS[1])
-    meddle(database, "UPDATE inv_sled_agent SET sled_role = 'gimlet', hw_baseboard_id = NULL")
-    stored = read(database)
+    load(shared, small_rack())
+    meddle(shared, "UPDATE sled SET is_scrimlet = id = %s", SLEDS[1])
+    meddle(shared, "UPDATE inv_sled_agent SET sled_role = 'gimlet', hw_baseboard_id = NULL")
+    stored = read(shared)
     assert {row.sled.id for row in stored.sleds if row.is_scrimlet} == {SLEDS[1]}
     assert stored.boards == tuple(SledBoard(sled_id=name, role="gimlet", serial=None, part=None) for name in SLEDS)
 
 
-def test_ranges_of_other_pools_are_not_read(database: str) -> None:
+def test_ranges_of_other_pools_are_not_read(shared: str) -> None:
     """Only ranges of multicast pools that stand are address space of groups."""
-    load(database, small_rack())
-    kept = read(database).pools
+    load(shared, small_rack())
+    kept = read(shared).pools
     pool = "INSERT INTO ip_pool (id, time_deleted, pool_type, ip_version, assignment, rcgen) VALUES "
-    meddle(database, pool + "(%s, NULL, 'unicast', 'v4', 'silos', 1)", uid(91, 1))
-    meddle(database, pool + "(%s, now(), 'multicast', 'v4', 'silos', 1)", uid(91, 2))
-    meddle(database, pool + "(%s, NULL, 'multicast', 'v4', 'silos', 1)", uid(91, 3))
+    meddle(shared, pool + "(%s, NULL, 'unicast', 'v4', 'silos', 1)", uid(91, 1))
+    meddle(shared, pool + "(%s, now(), 'multicast', 'v4', 'silos', 1)", uid(91, 2))
+    meddle(shared, pool + "(%s, NULL, 'multicast', 'v4', 'silos', 1)", uid(91, 3))
     part = "INSERT INTO ip_pool_range (id, time_deleted, first_address, last_address, ip_pool_id, rcgen) VALUES "
     for number in (1, 2, 3):
-        meddle(database, part + "(%s, NULL, '239.0.0.0', '239.0.0.9', %s, 1)", uid(92, number), uid(91, number))
-    meddle(database, part + "(%s, now(), '239.1.0.0', '239.1.0.9', %s, 1)", uid(92, 4), uid(91, 3))
+        meddle(shared, part + "(%s, NULL, '239.0.0.0', '239.0.0.9', %s, 1)", uid(92, number), uid(91, number))
+    meddle(shared, part + "(%s, now(), '239.1.0.0', '239.1.0.9', %s, 1)", uid(92, 4), uid(91, 3))
     new = PoolRange(
         pool_id=uid(91, 3), range_id=uid(92, 3), first=Address.parse("239.0.0.0"), last=Address.parse("239.0.0.9")
     )
-    assert set(read(database).pools) == {*kept, new}
+    assert set(read(shared).pools) == {*kept, new}
 
 
 # --- how it is asked ------------------------------------------------------------------------------------------------
@@ -444,10 +442,10 @@ def _paged(schema: Schema) -> Iterable[tuple[Statement, tuple[Any, ...]]]:
 
 
 @pytest.mark.parametrize("schema", [209, 296, 297])
-def test_no_page_needs_a_full_scan(database: str, schema: int) -> None:
+def test_no_page_needs_a_full_scan(shared: str, schema: int) -> None:
     """Every paged statement is a range of an index, in the order that the page comes in."""
-    load(database, small_rack(), schema=schema)
-    with reading(database) as cut:
+    load(shared, small_rack(), schema=schema)
+    with reading(shared) as cut:
         cut.rows("SELECT set_config('enable_seqscan', 'off', true)")
         for statement, parameters in _paged(Schema(schema)):
             plan = cut.rows(f"EXPLAIN {statement.text}", (*parameters, *statement.first()))
@@ -456,10 +454,10 @@ def test_no_page_needs_a_full_scan(database: str, schema: int) -> None:
             assert "Index Cond" in text, text
 
 
-def test_a_read_is_bounded_in_time(database: str) -> None:
+def test_a_read_is_bounded_in_time(shared: str) -> None:
     """The limits of the session are those of the read."""
-    load(database, small_rack())
-    with psycopg.connect(database) as other:
+    load(shared, small_rack())
+    with psycopg.connect(shared) as other:
         other.execute("LOCK TABLE sled IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(DeviceError, match="57014"):
-            read(database, limits=Limits(statement_seconds=0.2))
+            read(shared, limits=Limits(statement_seconds=0.2))

@@ -19,10 +19,10 @@ SHORT = Limits(total_seconds=0.5)
 
 
 @pytest.fixture
-def loaded(database: str) -> str:
+def loaded(shared: str) -> str:
     """A database that holds the small rack."""
-    load(database, small_rack())
-    return database
+    load(shared, small_rack())
+    return shared
 
 
 def _setting(name: str) -> str:

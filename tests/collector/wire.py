@@ -31,7 +31,7 @@ UNLICENSED: Mapping[bytes, bytes] = MappingProxyType(
 )
 
 CLOCK = """
-    CREATE FUNCTION cluster_logical_timestamp() RETURNS numeric LANGUAGE sql
+    CREATE OR REPLACE FUNCTION cluster_logical_timestamp() RETURNS numeric LANGUAGE sql
     AS 'SELECT (extract(epoch FROM transaction_timestamp()) * 1000000000)::numeric(30, 10)'
 """
 """CockroachDB's clock: nanoseconds since 1970, and ten digits behind the point that count within one."""
