@@ -22,7 +22,7 @@ from blueprints.observation import Observation, Silence
 from blueprints.snapshot import MemberPorts
 from executor.actions import FORMS, Effect
 from executor.changes import ADDRESS_MOVES, Change, Conflict, Difference, Foreign, MembersElsewhere
-from executor.ownership import Ownership, ownership
+from executor.ownership import Ownership, mappings_seen, ownership
 from executor.sled_differences import SledView, sled_differences
 from executor.switch_differences import SwitchView, dpd_differences, mgd_differences
 from executor.targets import Daemon, Target, targets_of
@@ -138,12 +138,4 @@ def _settled(content: Content, observation: Observation, changes: Sequence[Chang
     if not moving:
         return frozenset()
     wanted = {(group.multicast_ip, group.underlay_ip) for group in content.groups if group.multicast_ip in moving}
-    return frozenset(group for group, underlay in _mappings_seen(observation) if (group, underlay) in wanted)
-
-
-def _mappings_seen(observation: Observation) -> Iterator[tuple[Address, Address]]:
-    for switch in observation.switches.values():
-        yield from ((row.group_ip, row.internal_ip) for row in switch.external_groups or () if row.internal_ip)
-        yield from ((row.group, row.underlay_group) for row in switch.mrib_routes or ())
-    for sled in observation.sleds.values():
-        yield from ((row.group, row.underlay) for row in sled.m2p or ())
+    return frozenset(group for _, group, underlay in mappings_seen(observation) if (group, underlay) in wanted)

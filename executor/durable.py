@@ -13,8 +13,10 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from blueprints.errors import InputRejectedError, Mistake
+from blueprints.text import loads
 
 MAX_BYTES = 64 * 1024 * 1024
 """Nothing larger is read."""
@@ -40,6 +42,24 @@ def read(path: Path) -> bytes | None:
     if len(data) > MAX_BYTES:
         raise _rejected(path, f"larger than {MAX_BYTES} bytes")
     return data
+
+
+def read_document(path: Path, wanted: str) -> dict[str, Any] | None:
+    """Return the plain data in the file at *path*, whose format is *wanted*, without it; None where no file is.
+
+    Raises:
+        InputRejectedError: see `read`, or it is no such document.
+    """
+    data = read(path)
+    if data is None:
+        return None
+    try:
+        document = loads(data.decode(), f"{path}.json")
+    except (UnicodeDecodeError, InputRejectedError):
+        raise _rejected(path, "is no JSON") from None
+    if not isinstance(document, dict) or document.pop("format", None) != wanted:
+        raise InputRejectedError(str(path), [Mistake("format", f"is not {wanted}")])
+    return document
 
 
 def place(name: str) -> Path:
@@ -87,11 +107,14 @@ def locked(path: Path, *, wait: bool) -> Iterator[None]:
     """Hold the lock of the file at *path* while the context lasts; it ends with the process, however that ends.
 
     Raises:
-        InputRejectedError: somebody else holds it, and *wait* is false.
+        InputRejectedError: there is no such folder, or somebody else holds it and *wait* is false.
         OSError: there is no place for the lock.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    handle = os.open(path.with_name(f".{path.name}.lock"), flags, 0o600)
+    try:
+        handle = os.open(path.with_name(f".{path.name}.lock"), flags, 0o600)
+    except (FileNotFoundError, NotADirectoryError):
+        raise _rejected(path, "there is no such folder") from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

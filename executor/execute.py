@@ -4,6 +4,9 @@ This file does not know what is right for a rack; it decides nothing that the bl
 blueprint leaves nothing open.
 """
 
+from collections.abc import Callable
+from contextlib import ExitStack
+
 from blueprints.blueprint import Blueprint
 from blueprints.endpoints import Endpoints
 from blueprints.errors import InputRejectedError
@@ -13,7 +16,9 @@ from executor.differences import differences
 from executor.extent import losses
 from executor.fence import Fence
 from executor.http import never
+from executor.intents import with_leaves
 from executor.limits import Limits
+from executor.memory import Memory
 from executor.observe import Rack
 from executor.preflight import refusals
 from executor.progress import Observed, Progress, nobody
@@ -46,54 +51,87 @@ async def execute(
         limits: how much at once, how long and how large.
     """
     guards = safeguards or Safeguards()
-    fence = None if guards.target_store is None else Fence(store=guards.target_store, blueprint=blueprint)
-    report = _refused(blueprint, fence, dry_run=dry_run)
-    if report is not None:
-        return report
-    targets = targets_of(blueprint)
-    async with Rack(
-        endpoints=endpoints,
-        rack_id=blueprint.rack_id,
-        limits=limits or Limits(),
-        forbidden=never if fence is None else fence.closed,
-    ) as rack:
-        seen = await rack.observe(targets)
-        run = Run(
-            blueprint=blueprint,
-            rack=rack,
-            targets=targets,
-            subscriptions=endpoints.subscriptions,
-            guards=guards,
-            progress=progress or nobody,
-            begin=seen,
-            seen=seen,
-            losses=losses(blueprint, seen, guards.allowances),
-        )
-        difference = differences(blueprint, seen)
-        run.progress(Observed(targets=len(targets), silent=len(difference.unknown)))
-        if _no_sled_answers(blueprint, difference):
-            return run.withheld(difference, dry_run=dry_run)
-        if dry_run:
-            return run.rehearsed(difference)
-        return run.asked(difference) if run.unaccepted else await run.carried_out(difference)
-
-
-def _refused(blueprint: Blueprint, fence: Fence | None, *, dry_run: bool) -> Report | None:
-    """Return the report of a run that may not even begin, or None."""
-    about = CarriedOut.naming(blueprint)
     reasons = refusals(blueprint)
-    try:
-        if fence is not None:
-            fence.check_store()
-    except InputRejectedError as error:
-        reasons = (*reasons, str(error))
     if reasons:
-        return Report(blueprint=about, outcome=Outcome.REFUSED, dry_run=dry_run, counts={}, refusals=reasons)
-    because = None if fence is None else fence.closed()
-    if because is None:
-        return None
-    owed = Owed(target="rack", because=because)
-    return Report(blueprint=about, outcome=Outcome.FENCED, dry_run=dry_run, counts={}, owed=(owed,))
+        return _not_begun(blueprint, Outcome.REFUSED, *reasons, dry_run=dry_run)
+    with ExitStack() as held:
+        try:
+            fence, memory = _safely(blueprint, guards, held, dry_run=dry_run)
+        except InputRejectedError as error:
+            return _not_begun(blueprint, Outcome.REFUSED, str(error), dry_run=dry_run)
+        except OSError as error:
+            return _not_begun(blueprint, Outcome.PARTIAL, f"the journal cannot be kept: {error}", dry_run=dry_run)
+        because = fence()
+        if because is not None:
+            return _not_begun(blueprint, Outcome.FENCED, because, dry_run=dry_run)
+        rack = Rack(endpoints=endpoints, rack_id=blueprint.rack_id, limits=limits or Limits(), forbidden=fence)
+        async with rack:
+            run = await _looked(memory, rack, guards, progress or nobody)
+            return await _ended(run, dry_run=dry_run)
+
+
+def _safely(
+    blueprint: Blueprint, guards: Safeguards, held: ExitStack, *, dry_run: bool
+) -> tuple[Callable[[], str | None], Memory]:
+    """Return what is asked before every write, and what the journal adds; its lock is *held* unless in a dry run.
+
+    Raises:
+        InputRejectedError: the target store or the journal cannot be gone by.
+        OSError: the journal cannot be locked.
+    """
+    forbidden: Callable[[], str | None] = never
+    if guards.target_store is not None:
+        fence = Fence(store=guards.target_store, blueprint=blueprint)
+        fence.check_store()
+        forbidden = fence.closed
+    if guards.journal is None:
+        return forbidden, Memory(blueprint=blueprint)
+    if not dry_run:
+        held.enter_context(guards.journal.locked())
+    kept = guards.journal.read(blueprint.rack_id)
+    return forbidden, Memory(blueprint=with_leaves(blueprint, kept.leaves), file=guards.journal, on_disk=kept)
+
+
+def _not_begun(blueprint: Blueprint, outcome: Outcome, *reasons: str, dry_run: bool) -> Report:
+    """Return the report of a run that may not even begin."""
+    refused = outcome is Outcome.REFUSED
+    return Report(
+        blueprint=CarriedOut.naming(blueprint),
+        outcome=outcome,
+        dry_run=dry_run,
+        counts={},
+        refusals=reasons if refused else (),
+        owed=() if refused else tuple(Owed(target="rack", because=because) for because in reasons),
+    )
+
+
+async def _looked(memory: Memory, rack: Rack, guards: Safeguards, progress: Progress) -> Run:
+    """Return the run, once the rack was read."""
+    targets = targets_of(memory.blueprint)
+    seen = await rack.observe(targets)
+    return Run(
+        blueprint=memory.blueprint,
+        rack=rack,
+        targets=targets,
+        subscriptions=rack.endpoints.subscriptions,
+        guards=guards,
+        progress=progress,
+        begin=seen,
+        seen=seen,
+        memory=memory,
+        losses=losses(memory.blueprint, seen, guards.allowances),
+    )
+
+
+async def _ended(run: Run, *, dry_run: bool) -> Report:
+    """Return the report of *run*, which is carried out unless something forbids or defers it."""
+    difference = differences(run.blueprint, run.seen)
+    run.progress(Observed(targets=len(run.targets), silent=len(difference.unknown)))
+    if _no_sled_answers(run.blueprint, difference):
+        return run.withheld(difference, dry_run=dry_run)
+    if dry_run:
+        return run.rehearsed(difference)
+    return run.asked(difference) if run.unaccepted else await run.carried_out(difference)
 
 
 def _no_sled_answers(blueprint: Blueprint, difference: Difference) -> bool:

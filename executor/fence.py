@@ -22,7 +22,7 @@ from blueprints.blueprint import Blueprint
 from blueprints.converter import structure, unstructure
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.run_report import CarriedOut
-from blueprints.text import dumps, loads
+from blueprints.text import dumps
 from executor import durable
 
 TARGET_FORMAT = "rackcast.target/1"
@@ -58,8 +58,8 @@ class TargetStore:
         Raises:
             InputRejectedError: the store is there and does not say.
         """
-        data = durable.read(self.path)
-        return None if data is None else _target_from(data, str(self.path))
+        document = durable.read_document(self.path, TARGET_FORMAT)
+        return None if document is None else structure(document, CurrentTarget, str(self.path))
 
     def advance(self, blueprint: Blueprint, *, at: datetime | None = None) -> str | None:
         """Make *blueprint* the target, or return why rule T1 or T2 does not let it.
@@ -80,16 +80,6 @@ class TargetStore:
             target = CurrentTarget(rack_id=blueprint.rack_id, blueprint=CarriedOut.naming(blueprint), set_at=at)
             durable.write(self.path, dumps({"format": TARGET_FORMAT, **unstructure(target)}).encode())
         return None
-
-
-def _target_from(data: bytes, source: str) -> CurrentTarget:
-    try:
-        document = loads(data.decode(), f"{source}.json")
-    except (UnicodeDecodeError, InputRejectedError):
-        raise InputRejectedError(source, [Mistake("", "not a target store: it is no JSON")]) from None
-    if not isinstance(document, dict) or document.pop("format", None) != TARGET_FORMAT:
-        raise InputRejectedError(source, [Mistake("format", f"not a target store: expected {TARGET_FORMAT}")])
-    return structure(document, CurrentTarget, source)
 
 
 def _check_rack(current: CurrentTarget, blueprint: Blueprint, source: str) -> None:

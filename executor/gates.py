@@ -6,12 +6,13 @@ Rules:
     G2  a change that failed, was held back or did not come into effect closes the gates of its group that name it.
     G3  a target that could not be read closes no gate of another target, except where the table says so, and
         except for what must hold a group before another place may let go of it (`Change.via`).
+    G4  a group whose address still belongs to another one is widened nowhere (`executor.intents`).
 
 This file does not know what became of a call, only that it failed.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from attrs import field, frozen
 
@@ -49,6 +50,28 @@ def split_by_consent(difference: Difference, *, allow_loss: bool) -> tuple[tuple
     )
 
 
+def waits_for_address(change: Change) -> bool:
+    """Return whether *change* waits while the address of its group belongs to another one (rule G4)."""
+    return not FORMS[change.kind].tier.narrows and change.kind not in _HARMLESS
+
+
+def _names(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(names)
+
+
+@frozen(kw_only=True)
+class Wait:
+    """Why a group must wait for its address."""
+
+    because: str
+    places: frozenset[str] = field(converter=_names)
+    """Targets by name that have to let go of it."""
+
+    def __str__(self) -> str:
+        """Return what people are told."""
+        return f"waits: {self.because}, at {', '.join(sorted(self.places))}"
+
+
 @frozen(kw_only=True)
 class Ledger:
     """What went wrong so far in one run, and the gates that it closes. Grows as the run goes on."""
@@ -61,6 +84,9 @@ class Ledger:
 
     troubles: defaultdict[tuple[Kind, Address], set[Target]] = field(factory=lambda: defaultdict(set))
     """Kind and group to the targets where it is not in effect."""
+
+    occupied: Mapping[Address, Wait] = field(factory=dict)
+    """Groups that must wait for their addresses (rule G4)."""
 
     def take(self, difference: Difference) -> None:
         """Note what *difference* says about silent targets and foreign objects."""
@@ -75,6 +101,9 @@ class Ledger:
 
     def closed(self, change: Change) -> str | None:
         """Return why *change* may not be sent now, or None where nothing holds it."""
+        for group in change.groups:
+            if group in self.occupied and waits_for_address(change):
+                return str(self.occupied[group])
         for gate in FORMS[change.kind].gates:
             reason = self._closed_gate(change, gate)
             if reason:

@@ -22,6 +22,7 @@ from blueprints.addresses import Address, salt_between
 from blueprints.blueprint import Content
 from blueprints.identifiers import FLEET_VNI, Tag
 from blueprints.observation import Observation, SeenExternal, SeenM2p, SeenRoute, SeenUnderlay
+from executor.targets import Target
 
 
 def named_by(tag: str) -> tuple[UUID, Address] | None:
@@ -93,6 +94,11 @@ class Ownership:
         """Return the external groups that an underlay group of ours serves; itself where nobody says."""
         return self.named.get(underlay, (underlay,))
 
+    def served_by(self, underlay: Address) -> tuple[Address, ...]:
+        """Return those of them that the blueprint wants there; all where it wants none."""
+        groups = self.groups_of(underlay)
+        return tuple(group for group in groups if (group, underlay) in self.mappings) or groups
+
 
 def ownership(content: Content, observations: Iterable[Observation]) -> Ownership:
     """Return whose the objects are, given all that was observed in one run."""
@@ -158,6 +164,17 @@ def _held_addresses(content: Content, observations: list[Observation]) -> frozen
         | {seen.underlay_group for seen in _routes(observations) if seen.group in groups}
         | {seen.underlay for seen in _pairs(observations) if seen.group in groups}
     )
+
+
+def mappings_seen(observation: Observation) -> Iterator[tuple[Target, Address, Address]]:
+    """Yield where which external group was seen to lead to which underlay group."""
+    for slot, switch in observation.switches.items():
+        dpd, mgd = Target.dpd(slot), Target.mgd(slot)
+        yield from ((dpd, row.group_ip, row.internal_ip) for row in switch.external_groups or () if row.internal_ip)
+        yield from ((mgd, row.group, row.underlay_group) for row in switch.mrib_routes or ())
+    for sled, tables in observation.sleds.items():
+        target = Target.sled(sled)
+        yield from ((target, row.group, row.underlay) for row in tables.m2p or ())
 
 
 def _externals(observations: list[Observation]) -> Iterator[SeenExternal]:

@@ -5,7 +5,7 @@ This file does not know how events are shown.
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import define, frozen
 
 
 @frozen(kw_only=True)
@@ -41,3 +41,19 @@ Progress = Callable[[Event], None]
 def nobody(event: Event) -> None:
     """Listen to nothing."""
     del event
+
+
+@define(kw_only=True)
+class Counter:
+    """Calls of one stage that have an outcome."""
+
+    total: int
+    progress: Progress
+    done: int = 0
+    failed: int = 0
+
+    def finished(self, *, well: bool) -> None:
+        """Count one call and tell."""
+        self.done += 1
+        self.failed += not well
+        self.progress(CallFinished(done=self.done, total=self.total, failed=self.failed))

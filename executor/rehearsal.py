@@ -5,17 +5,21 @@ This file does not know how calls are sent.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from attrs import frozen
 
+from blueprints.addresses import Address
 from blueprints.endpoints import SubscriptionForm
 from executor.actions import FORMS, Tier
 from executor.calls import Call, calls_for
-from executor.changes import Change, Difference
-from executor.gates import Ledger, split_by_consent
+from executor.changes import Change, Difference, Kind
+from executor.gates import Ledger, Wait, split_by_consent
 from executor.order import Schedule, schedule
 from executor.targets import Target
+
+NOTHING: Mapping[Address, Wait] = MappingProxyType({})
 
 Node = tuple[Tier, Target]
 
@@ -81,18 +85,34 @@ def rehearse(
     *,
     subscriptions: SubscriptionForm = SubscriptionForm.VMM,
     allow_loss: bool = False,
+    occupied: Mapping[Address, Wait] = NOTHING,
 ) -> Rehearsal:
-    """Return the calls that bring about *difference*, in the order in which they would be sent."""
-    ledger = Ledger()
-    ledger.take(difference)
+    """Return the calls that bring about *difference*, in the order in which they would be sent.
+
+    Groups that are *occupied* come in a second round, unless a target that they wait for does not answer.
+    """
     sendable, waiting = split_by_consent(difference, allow_loss=allow_loss)
-    ledger.trouble(waiting)
-    work = work_for(sendable, targets)
+    rounds = [(sendable, occupied)]
+    unknown = {silence.target for silence in difference.unknown}
+    freed = {group for group, wait in occupied.items() if unknown.isdisjoint(wait.places)}
+    if freed:
+        rounds.append((second_round(sendable, freed), NOTHING))
     calls: list[Call] = []
     held: list[Held] = []
-    for stage in (*work.stages.widening, *work.stages.narrowing):
-        for node in stage:
-            free, closed = open_calls(work.of(node), ledger, subscriptions)
-            calls += free
-            held += closed
+    for changes, busy in rounds:
+        ledger = Ledger(occupied=busy)
+        ledger.take(difference)
+        ledger.trouble(waiting)
+        held = [each for each in held if freed.isdisjoint(each.change.groups)]
+        work = work_for(changes, targets)
+        for stage in (*work.stages.widening, *work.stages.narrowing):
+            for node in stage:
+                free, closed = open_calls(work.of(node), ledger, subscriptions)
+                calls += free
+                held += closed
     return Rehearsal(calls=tuple(calls), held=tuple(held), waiting=waiting)
+
+
+def second_round(changes: Iterable[Change], freed: Collection[Address]) -> tuple[Change, ...]:
+    """Return what is sent for groups whose addresses have become free; leaves were sent by then."""
+    return tuple(c for c in changes if c.kind is not Kind.LEAVE and any(group in freed for group in c.groups))

@@ -16,6 +16,7 @@ from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome
 from executor.calls import Call
 from executor.changes import Change, Conflict, Difference, Foreign
 from executor.extent import Loss
+from executor.journal import Intents
 from executor.sending import CallOutcome, Sent
 
 Json = Any
@@ -74,6 +75,9 @@ class Report:
     refusals: tuple[str, ...] = ()
     """Why the blueprint was not carried out at all."""
 
+    journal: Intents | None = None
+    """What the journal holds in the end; None if there is none."""
+
     losses: tuple[Loss, ...] = ()
     """What the blueprint takes away from what the rack held in the beginning; empty if nothing was read."""
 
@@ -98,6 +102,7 @@ class Report:
             "conflicts": [conflict_json(conflict) for conflict in self.conflicts],
             "members_elsewhere": self.members_elsewhere,
             "refusals": list(self.refusals),
+            "journal": journal_json(self.journal),
             "losses": [loss_json(loss) for loss in self.losses],
         }
 
@@ -141,6 +146,11 @@ def owed_json(owed: Owed) -> dict[str, Json]:
         "because": owed.because,
         "consent": owed.consent,
     }
+
+
+def journal_json(journal: Intents | None) -> dict[str, Json] | None:
+    """Return how much a journal still holds, as plain data."""
+    return None if journal is None else {"leaves": len(journal.leaves), "retired": len(journal.retired)}
 
 
 def loss_json(loss: Loss) -> dict[str, Json]:

@@ -4,10 +4,12 @@ This file does not know whether a run may begin, nor what is right for a rack.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 from attrs import define, field, frozen
 
+from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.endpoints import SubscriptionForm
 from blueprints.observation import Observation
@@ -18,14 +20,17 @@ from executor.changes import Change, Difference
 from executor.differences import differences
 from executor.extent import Loss
 from executor.gates import Ledger, split_by_consent
+from executor.memory import Memory
 from executor.observe import Rack, merged
 from executor.order import Stage
-from executor.progress import CallFinished, Progress, StageStarted
-from executor.rehearsal import Held, Work, open_calls, rehearse, work_for
+from executor.progress import Counter, Progress, StageStarted
+from executor.rehearsal import Held, Work, open_calls, rehearse, second_round, work_for
 from executor.report import Owed, Report, in_order, owed_by, owed_change, planned
 from executor.safeguards import Safeguards
 from executor.sending import CallOutcome, Sent, send
 from executor.targets import Target
+
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -36,6 +41,9 @@ class _Failure:
     because: str
     proven: bool = False
     """Reading the wanted state back does not disprove it."""
+
+    held: bool = False
+    """It was not sent."""
 
 
 @define(kw_only=True, eq=False)
@@ -53,6 +61,9 @@ class Run:
 
     seen: Observation
     """What the rack holds as far as it was read last."""
+
+    memory: Memory
+    """What must not be forgotten, whatever becomes of this run."""
 
     losses: tuple[Loss, ...]
     """What the blueprint takes away from what the rack held in the beginning."""
@@ -80,8 +91,13 @@ class Run:
 
     def rehearsed(self, difference: Difference) -> Report:
         """Return the report of a dry run."""
+        self.memory.look(difference, self.seen)
         rehearsal = rehearse(
-            difference, self.targets, subscriptions=self.subscriptions, allow_loss=self.guards.allow_loss
+            difference,
+            self.targets,
+            subscriptions=self.subscriptions,
+            allow_loss=self.guards.allow_loss,
+            occupied=self.memory.occupied(difference),
         )
         owed = [owed_change(held.change, held.because) for held in rehearsal.held]
         owed += [owed_change(change, _CONSENT, consent=True) for change in rehearsal.waiting]
@@ -102,24 +118,47 @@ class Run:
 
     async def carried_out(self, difference: Difference) -> Report:
         """Send what *difference* asks for, and return the report."""
-        widening = [change for change in self._sendable(difference) if not FORMS[change.kind].tier.narrows]
+        because = self.memory.begin(difference, self.seen)
+        if because is not None:
+            owed = [Owed(target="rack", because=because), *owed_by(difference)]
+            owed += [owed_change(change, because) for change in difference.changes]
+            return self._report(Outcome.PARTIAL, difference, owed, ())
+        self.ledger = Ledger(occupied=self.memory.occupied(difference))
+        difference = await self._round(difference, self._sendable)
+        freed = self.memory.freed(difference, self.seen, self.ledger.occupied)
+        if freed:
+            self._forget_held(freed)
+            difference = await self._round(difference, lambda each: second_round(self._sendable(each), freed))
+        owed = self._owed(difference)
+        because = self.memory.end(self.seen)
+        if because is not None:
+            owed.append(Owed(target="rack", because=because))
+        if self._halted:
+            owed.append(Owed(target="rack", because=self._halted))
+            return self._report(Outcome.FENCED, difference, owed, tuple(self.sent))
+        outcome = Outcome.CONSENT if self.waited else Outcome.PARTIAL if owed else Outcome.CONVERGED
+        return self._report(outcome, difference, owed, tuple(self.sent))
+
+    async def _round(self, difference: Difference, wanted: Callable[[Difference], Sequence[Change]]) -> Difference:
+        """Widen, read back, narrow and read back; return what differs then."""
+        widening = [change for change in wanted(difference) if not FORMS[change.kind].tier.narrows]
         work = work_for(widening, self.targets)
         for stage in work.stages.widening:
             await self._stage(work, stage)
         difference = await self._read_back(difference)
         # What is still to be widened did not come into effect: nothing that rests on it may be narrowed.
         self.ledger.trouble(change for change in difference.changes if not FORMS[change.kind].tier.narrows)
-        narrowing = [change for change in self._sendable(difference) if FORMS[change.kind].tier.narrows]
+        narrowing = [change for change in wanted(difference) if FORMS[change.kind].tier.narrows]
         work = work_for(narrowing, self.targets)
         for stage in work.stages.narrowing:
             await self._stage(work, stage)
-        difference = await self._read_back(difference)
-        owed = self._owed(difference)
-        if self._halted:
-            owed.append(Owed(target="rack", because=self._halted))
-            return self._report(Outcome.FENCED, difference, owed, tuple(self.sent))
-        outcome = Outcome.CONSENT if self.waited else Outcome.PARTIAL if owed else Outcome.CONVERGED
-        return self._report(outcome, difference, owed, tuple(self.sent))
+        return await self._read_back(difference)
+
+    def _forget_held(self, freed: Collection[Address]) -> None:
+        """Begin a second round: what was held back for *freed* groups is not held any more."""
+        self.failures = [f for f in self.failures if not f.held or not any(g in freed for g in f.change.groups)]
+        self.ledger = Ledger(occupied={g: wait for g, wait in self.ledger.occupied.items() if g not in freed})
+        self.ledger.trouble(failure.change for failure in self.failures)
 
     @property
     def _halted(self) -> str | None:
@@ -142,12 +181,12 @@ class Run:
             lanes.append((node[1], calls))
         total = sum(len(calls) for _, calls in lanes)
         self.progress(StageStarted(tiers=tuple(sorted({tier.name.lower() for tier, _ in stage})), calls=total))
-        counter = _Counter(total=total, progress=self.progress)
-        for results in await asyncio.gather(*(self._lane(target, calls, counter) for target, calls in lanes)):
+        counter = Counter(total=total, progress=self.progress)
+        for results in await _together(self._lane(target, calls, counter) for target, calls in lanes):
             for sent in results:
                 self._note(sent)
 
-    async def _lane(self, target: Target, calls: Sequence[Call], counter: "_Counter") -> list[Sent]:
+    async def _lane(self, target: Target, calls: Sequence[Call], counter: Counter) -> list[Sent]:
         """Send *calls* to one target, as many at once as it takes, and return the results in their order."""
         client = self.rack.client(target)
         results: dict[int, Sequence[Sent]] = {}
@@ -156,13 +195,15 @@ class Run:
         async def work() -> None:
             for place, call in waiting:
                 results[place] = await send(client, call, self.subscriptions)
-                counter.finished(results[place])
+                counter.finished(well=all(sent.done for sent in results[place]))
 
-        await asyncio.gather(*(work() for _ in range(self.rack.limits.lanes[target.daemon])))
+        await _together(work() for _ in range(self.rack.limits.lanes[target.daemon]))
         return [sent for _, parts in sorted(results.items()) for sent in parts]
 
     def _note(self, sent: Sent) -> None:
         self.sent.append(sent)
+        if sent.done:
+            self.memory.acknowledge(sent.call.changes)
         if sent.call.form.effect is Effect.WRITE:
             self.unread.add(sent.call.target)
         if sent.done or sent.outcome is CallOutcome.SPLIT:
@@ -172,7 +213,7 @@ class Run:
         self.failures += [_Failure(change=c, because=sent.note, proven=proven) for c in sent.call.changes]
 
     def _hold(self, held: Iterable[Held]) -> None:
-        self.failures += [_Failure(change=each.change, because=each.because) for each in held]
+        self.failures += [_Failure(change=each.change, because=each.because, held=True) for each in held]
 
     async def _read_back(self, difference: Difference) -> Difference:
         """Return what differs now; only targets that were written to are read again."""
@@ -220,7 +261,20 @@ class Run:
             conflicts=difference.conflicts,
             members_elsewhere=len(difference.members_elsewhere),
             losses=self.losses,
+            journal=self.memory.kept,
         )
+
+
+async def _together(parts: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return what *parts* come to, side by side; if one fails, the others are stopped before that is told."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 _CONSENT = "no order of calls avoids a loss: --allow-loss accepts it"
@@ -230,19 +284,3 @@ _NOBODY = "no sled of the blueprint answers: this may be another rack"
 
 def _key(change: Change) -> tuple[object, ...]:
     return (change.kind, change.target, change.subject, change.row.sort_key)
-
-
-@define(kw_only=True)
-class _Counter:
-    """Calls of one stage that have an outcome."""
-
-    total: int
-    progress: Progress
-    done: int = 0
-    failed: int = 0
-
-    def finished(self, results: Sequence[Sent]) -> None:
-        """Count one call and tell."""
-        self.done += 1
-        self.failed += any(not sent.done for sent in results)
-        self.progress(CallFinished(done=self.done, total=self.total, failed=self.failed))

@@ -6,6 +6,7 @@ This file does not know how a run goes.
 from attrs import field, frozen
 
 from executor.fence import TargetStore
+from executor.journal import JournalFile
 from executor.limits import Allowances
 
 
@@ -24,3 +25,6 @@ class Safeguards:
 
     target_store: TargetStore | None = None
     """What says which blueprint is the target: no other is carried out, nor one any longer than it is."""
+
+    journal: JournalFile | None = None
+    """Where stands what nobody can read back; without it, a run that is cut short may leave ports subscribed."""

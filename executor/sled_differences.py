@@ -116,7 +116,7 @@ def _hops(view: SledView, wanted: ForwardingEntry, seen: SeenForwarding | None) 
     yield Change(
         kind=Kind.HOP_CHANGE if ended else Kind.FORWARDING_SET,
         target=view.target,
-        groups=view.ours.groups_of(wanted.underlay),
+        groups=view.ours.served_by(wanted.underlay),
         subject=wanted.underlay,
         row=ForwardingPut(underlay=wanted.underlay, next_hops=[*hops, *ended]),
         seen=seen,

@@ -10,6 +10,7 @@ import click
 from attrs import evolve, fields
 
 from executor.fence import TargetStore
+from executor.journal import JournalFile
 from executor.limits import Allowance, Allowances
 from executor.safeguards import Safeguards
 
@@ -41,6 +42,8 @@ def guard_options(command: Command) -> Command:
     command = click.option("--target-store", metavar="PATH", help="Carry out the target named there, and no other.")(
         command
     )
+    journal = "Keep there what a run that is cut short must not forget; give it always."
+    command = click.option("--journal", metavar="PATH", help=journal)(command)
     taking = "Take away more than that."
     command = click.option("--allow-mass-change", is_flag=True, help=taking)(command)
     for name, (option, told) in reversed(_ALLOWED.items()):
@@ -55,6 +58,10 @@ def safeguards(options: dict[str, Any]) -> Safeguards:
     said = {attribute.name: options.pop(attribute.name) for attribute in fields(Allowances)}
     given = {name: allowance for name, allowance in said.items() if allowance is not None}
     accepted = {name: options.pop(name) for name in ("allow_loss", "allow_mass_change")}
-    named = options.pop("target_store")
-    store = None if named is None else TargetStore.at(named)
-    return Safeguards(target_store=store, allowances=evolve(Allowances(), **given), **accepted)
+    store, journal = options.pop("target_store"), options.pop("journal")
+    return Safeguards(
+        target_store=None if store is None else TargetStore.at(store),
+        journal=None if journal is None else JournalFile.at(journal),
+        allowances=evolve(Allowances(), **given),
+        **accepted,
+    )

@@ -1,8 +1,14 @@
 """What keeps `rackcast execute` from doing harm, from the command line, against a simulated rack."""
 
 import json
+import resource
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -106,3 +112,45 @@ def test_a_store_that_is_spoilt_or_nowhere_is_refused(
     assert run("execute", plans[0], "--endpoints", endpoints, "--target-store", store).code == 7
     assert run("target", "show", "--store", store).code == 7
     assert run("target", "set", plans[0], "--store", tmp_path / "nowhere" / "target.json").code == 7
+
+
+def _with_endpoints(command: list[object], **options: Any) -> "subprocess.Popen[str]":
+    words = [sys.executable, "-m", "rackcast", *map(str, command)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+@pytest.mark.parametrize("calls", [1, 4, 7])
+def test_a_process_that_is_killed_is_made_good_by_the_next(
+    run: Run, rack: SimulatedRack, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path, calls: int
+) -> None:
+    """Killed without warning once some calls were made, it leaves a journal; the next process converges with it."""
+    first, second = plans
+    way = ("--endpoints", endpoints, "--journal", tmp_path / "journal.json", "--allow-mass-change")
+    assert run("execute", first, *way).code == 0
+    before = len(_written(rack))
+    with _with_endpoints(["execute", second, *way]) as process:
+        while process.poll() is None and len(_written(rack)) < before + calls:
+            time.sleep(0.002)
+        process.kill()
+    ending = run("execute", second, *way, "--json")
+    assert (ending.code, json.loads(ending.out)["journal"]) == (0, {"leaves": 0, "retired": 0})
+    state = httpx.get(f"{rack.control_url}/state").json()
+    assert [sled["subscriptions"] for sled in state["sleds"].values()] == [[], []]
+    assert json.loads(run("execute", second, *way, "--json").out)["counts"]["writes"] == 0
+
+
+def test_a_disk_without_room_for_the_journal_sends_nothing(
+    run: Run, rack: SimulatedRack, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """With a file system that takes no more bytes the run ends with 4 before its first write, and says why."""
+    first, second = plans
+    way = ("--endpoints", endpoints, "--journal", tmp_path / "journal.json", "--allow-mass-change")
+    assert run("execute", first, *way).code == 0
+    before = len(_written(rack))
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (64, 64))
+    with _with_endpoints(["execute", second, *way], preexec_fn=limit) as process:
+        out, _ = process.communicate()
+    assert (process.returncode, len(_written(rack))) == (4, before)
+    assert "journal" in out
+    assert "File too large" in out.replace("\n", " ")
+    assert run("execute", second, *way).code == 0

@@ -1,10 +1,12 @@
 """One simulated rack for all tests of the executor; every test gets it empty."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from executor.journal import JournalFile
 from simrack.background import running
 from simrack.rack import SimulatedRack
 from tests.executor.bench import Bench
@@ -29,3 +31,9 @@ def bench(small_simrack: SimulatedRack, control_http: httpx.Client) -> Bench:
     bench = Bench(small_simrack, control_http)
     bench.reset(small_rack())
     return bench
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> JournalFile:
+    """A journal that holds nothing."""
+    return JournalFile.at(str(tmp_path / "journal.json"))

@@ -1,4 +1,4 @@
-"""Seeded histories: plans follow each other while daemons fail at random, and then the rack is left in peace."""
+"""Seeded histories: plans follow each other while daemons fail and runs are killed, then the rack is left alone."""
 
 from random import Random
 
@@ -7,7 +7,9 @@ from attrs import evolve
 
 from blueprints.run_report import Outcome
 from blueprints.snapshot import GroupState, Snapshot
+from executor.journal import Intents, JournalFile
 from tests.executor.bench import IMPATIENT, Bench, planned
+from tests.executor.deaths import keeping, killed, killed_after, orphans
 from tests.simrack.rows import (
     G4,
     G6,
@@ -75,7 +77,7 @@ def spoil(bench: Bench, random: Random) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_after_the_last_fault_three_runs_are_enough(bench: Bench, seed: int) -> None:
+def test_after_the_last_fault_three_runs_are_enough(bench: Bench, journal: JournalFile, seed: int) -> None:
     """Whatever happened, the rack gets to its last plan, stays there without a write, and every packet is right."""
     random = Random(seed)
     plan = None
@@ -85,10 +87,13 @@ def test_after_the_last_fault_three_runs_are_enough(bench: Bench, seed: int) -> 
         bench.enter(HISTORY[name])
         plan = planned(HISTORY[name], plan)
         spoil(bench, random)
-        bench.run(plan, limits=IMPATIENT)
+        killed(
+            bench, plan, limits=IMPATIENT, progress=killed_after(random.randint(1, 80)), safeguards=keeping(journal)
+        )
     bench.calm()
     assert plan is not None
-    reports = [bench.run(plan) for _ in range(3)]
+    reports = [bench.run(plan, safeguards=keeping(journal)) for _ in range(3)]
     assert reports[-1].outcome is Outcome.CONVERGED, reports[-1].owed
     assert bench.run(plan).counts.get("writes", 0) == 0
     assert (bench.heard(G4, S4), bench.heard(G6, S6)) == HEARD[name]
+    assert (orphans(bench, plan), journal.read(RACK.rack_id)) == ([], Intents())

@@ -1,0 +1,142 @@
+"""What a run has to remember, and what it must wait for because of it.
+
+Rules:
+    I1  a leave stays owed until a sled-agent has acknowledged it, whatever later blueprints say of it, unless one
+        wants that instance to hear that group there again. It is sent before its mapping is cleared or moved.
+    I2  an underlay address that one group had is another's only once no daemon leads the former there any more: a
+        port that did not leave, or a sender that is still mapped, would reach the other group's members. A daemon
+        that did not answer may still lead there.
+    I3  an external address that goes from one group to another, which the tags on the switches tell, waits for the
+        leaves that are owed under it: subscriptions go by address.
+    I4  what a blueprint says of a sled that it does not name any more is nothing: its leaves are kept, unasked.
+
+Sources: a packet engine keeps subscriptions by underlay group and translates a leave through the mapping of the
+moment; nobody can list them.
+This file does not know files, nor how calls are sent.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from uuid import UUID
+
+from attrs import evolve
+
+from blueprints.addresses import Address
+from blueprints.blueprint import Blueprint, Content, Departure, SledTables, Subscription
+from blueprints.observation import Observation
+from executor.changes import Change, Difference, Kind
+from executor.gates import Wait
+from executor.journal import Intents, OwedLeave, Retired
+from executor.ownership import mappings_seen, ownership
+from executor.targets import Target
+
+_REBUILDS = (Kind.REBUILD_EXTERNAL, Kind.REBUILD_UNDERLAY)
+
+
+def with_leaves(blueprint: Blueprint, leaves: Iterable[OwedLeave]) -> Blueprint:
+    """Return *blueprint* with the departures that *leaves* add to it (rule I1)."""
+    added: defaultdict[UUID, list[Departure]] = defaultdict(list)
+    for leave in leaves:
+        tables = blueprint.sleds.get(leave.sled_id)
+        if tables is not None and leave.departure not in tables.departures and not _is_wanted(tables, leave):
+            added[leave.sled_id].append(leave.departure)
+    if not added:
+        return blueprint
+    sleds = {
+        sled: evolve(tables, departures=(*tables.departures, *added[sled])) if sled in added else tables
+        for sled, tables in blueprint.sleds.items()
+    }
+    return evolve(blueprint, sleds=sleds)
+
+
+def _is_wanted(tables: SledTables, leave: OwedLeave) -> bool:
+    """Return whether the instance shall hear the group there: sled-agents may know ports by instance alone."""
+    return any((row.instance_id, row.group_ip) == (leave.instance_id, leave.group_ip) for row in tables.subscriptions)
+
+
+def owed_leave(change: Change) -> OwedLeave:
+    """Return the leave that *change* sends."""
+    return _leave(UUID(change.target.place), change.row)
+
+
+def _leave(sled: UUID, row: Departure | Subscription) -> OwedLeave:
+    return OwedLeave(sled_id=sled, instance_id=row.instance_id, propolis_id=row.propolis_id, group_ip=row.group_ip)
+
+
+def owed_leaves(content: Content, difference: Difference, earlier: Iterable[OwedLeave]) -> Iterator[OwedLeave]:
+    """Yield every leave that is owed before a run begins, on sleds that do not answer too.
+
+    Args:
+        content: the blueprint, with what the journal adds to it.
+        difference: what is to be done.
+        earlier: what the journal held; of it, sleds without a place in the blueprint are kept (rule I4).
+    """
+    for sled, tables in content.sleds.items():
+        yield from (_leave(sled, row) for row in tables.departures)
+    yield from (owed_leave(change) for change in difference.asserts if change.kind is Kind.MOVE_LEAVE)
+    yield from (leave for leave in earlier if leave.sled_id not in content.sleds)
+
+
+def retired(content: Content, observation: Observation, earlier: Iterable[Retired]) -> tuple[Retired, ...]:
+    """Return the underlay addresses that a group had and has no more, and where they may still lead (rule I2).
+
+    Args:
+        content: the blueprint.
+        observation: what was read last.
+        earlier: what was known before; of it, places that were found clean are left out.
+    """
+    ours = ownership(content, [observation])
+    wanted = ours.mappings
+    standing: defaultdict[tuple[Address, Address], set[str]] = defaultdict(set)
+    for target, group, underlay in mappings_seen(observation):
+        stale = (group, underlay) not in wanted and ours.owns_mapping(group, underlay)
+        if stale and not ours.holds(group, underlay):
+            standing[group, underlay].add(str(target))
+    silent = set(_silent(content, observation))
+    for pair in standing:
+        standing[pair] |= silent
+    for entry in earlier:
+        left = silent.intersection(entry.places)
+        if left and (entry.group, entry.underlay) not in wanted:
+            standing[entry.group, entry.underlay] |= left
+    return tuple(
+        Retired(underlay=underlay, group=group, places=places) for (group, underlay), places in standing.items()
+    )
+
+
+def _silent(content: Content, observation: Observation) -> Iterator[str]:
+    """Yield the daemons of the blueprint that did not say where groups lead."""
+    for slot in content.switches:
+        switch = observation.switches.get(slot)
+        if switch is None or switch.external_groups is None:
+            yield str(Target.dpd(slot))
+        if switch is None or switch.mrib_routes is None:
+            yield str(Target.mgd(slot))
+    for sled in content.sleds:
+        tables = observation.sleds.get(sled)
+        if tables is None or tables.m2p is None:
+            yield str(Target.sled(sled))
+
+
+def occupied(content: Content, difference: Difference, intents: Intents) -> Mapping[Address, Wait]:
+    """Return the groups of the blueprint that must wait for their addresses (rules I2, I3)."""
+    waits = dict(_leads_elsewhere(content, intents.retired))
+    owing: defaultdict[Address, set[str]] = defaultdict(set)
+    for leave in intents.leaves:
+        if leave.sled_id in content.sleds:
+            owing[leave.group_ip].add(str(Target.sled(leave.sled_id)))
+    rebuilt = {group for change in difference.changes if change.kind in _REBUILDS for group in change.groups}
+    for address in rebuilt.intersection(owing, (group.multicast_ip for group in content.groups)):
+        waits[address] = Wait(because=f"ports of the group before must leave {address}", places=owing[address])
+    return waits
+
+
+def _leads_elsewhere(content: Content, entries: Iterable[Retired]) -> Iterator[tuple[Address, Wait]]:
+    had: defaultdict[Address, list[Retired]] = defaultdict(list)
+    for entry in entries:
+        had[entry.underlay].append(entry)
+    for group in content.groups:
+        for entry in had[group.underlay_ip]:
+            if entry.group != group.multicast_ip:
+                because = f"{entry.group} still leads to {entry.underlay}"
+                yield group.multicast_ip, Wait(because=because, places=entry.places)

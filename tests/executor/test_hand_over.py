@@ -1,0 +1,156 @@
+"""Addresses that go from one group to another: only once nobody of the former is left under them."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from attrs import evolve
+
+from blueprints.addresses import Address
+from blueprints.snapshot import Snapshot, UnderlayRow
+from executor.journal import Intents, JournalFile, Retired
+from executor.progress import CallFinished, Event
+from tests.executor.bench import IMPATIENT, Bench, planned, summary
+from tests.executor.deaths import keeping, killed, killed_after, orphans
+from tests.simrack.rows import (
+    G6,
+    RACK,
+    READER,
+    S6,
+    SLEDS,
+    SPEAKER,
+    SWITCH0,
+    TAG4,
+    U4,
+    U6,
+    group,
+    member,
+    small_rack,
+    uid,
+)
+
+FIRST = planned(small_rack())
+
+G9, GROUP9 = "233.252.0.9", uid(3, 9)
+
+
+def handed_over(address: str, *listeners: UUID) -> Snapshot:
+    """Return the rack after its second group went and another one got its underlay address."""
+    rack = small_rack()
+    new = group(GROUP9, address, underlay_group_id=uid(4, 9))
+    members = [
+        evolve(member(GROUP9, who, *([S6] if address == G6 else [])), multicast_ip=Address.parse(address))
+        for who in listeners
+    ]
+    return evolve(
+        rack,
+        groups=[rack.groups[0], new],
+        underlay_groups=[
+            UnderlayRow(id=uid(4, 4), multicast_ip=Address.parse(U4), tag=TAG4),
+            UnderlayRow(id=uid(4, 9), multicast_ip=Address.parse(U6), tag=f"{GROUP9}:{address}"),
+        ],
+        members=[*rack.members[:3], *members],
+    )
+
+
+def leaks(bench: Bench, address: str, source: str, mine: set[UUID]) -> tuple[Callable[[Event], None], set[UUID]]:
+    """Return a listener that sends a packet to a group after every call, and who hears it without being *mine*.
+
+    Under the address of the former group its own ports hear it until they leave, but never together with *mine*.
+    """
+    strangers: set[UUID] = set()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, CallFinished):
+            heard = bench.heard(address, source, SWITCH0).keys()
+            if address != G6 or heard & mine:
+                strangers.update(heard - mine)
+
+    return listen, strangers
+
+
+HANDED = [
+    pytest.param(G9, "10.20.0.77", id="another address of a group"),
+    pytest.param(G6, S6, id="the same address of a group"),
+]
+
+
+@pytest.mark.parametrize(("address", "source"), HANDED)
+def test_an_address_is_handed_over_in_one_run_and_nobody_of_before_hears_it(
+    bench: Bench, journal: JournalFile, address: str, source: str
+) -> None:
+    """The former group leaves and is unmapped everywhere first; only then is its address the other one's."""
+    bench.run(FIRST)
+    world = handed_over(address, SPEAKER)
+    after = planned(world, FIRST)
+    assert {row.multicast_ip.text: row.underlay_ip.text for row in after.groups}[address] == U6
+    bench.enter(world)
+    listen, strangers = leaks(bench, address, source, {SPEAKER})
+    lossy = keeping(journal, allow_loss=True)
+    dry = bench.run(after, dry_run=True, safeguards=lossy)
+    report = bench.run(after, progress=listen, safeguards=lossy)
+    assert (report.exit_code, report.owed, strangers) == (0, (), set())
+    assert (bench.heard(address, source), orphans(bench, after)) == ({SPEAKER: 1}, [])
+    assert [a.call.kind for a in dry.actions] == [a.call.kind for a in report.actions]
+    assert bench.run(after, safeguards=lossy).counts.get("writes", 0) == 0
+
+
+@pytest.mark.parametrize(("address", "source"), HANDED)
+def test_an_address_waits_for_a_sled_that_does_not_answer(
+    bench: Bench, journal: JournalFile, address: str, source: str
+) -> None:
+    """While a sled of the former group is silent nobody else gets its address, in the runs after it neither."""
+    bench.run(FIRST)
+    world = handed_over(address, SPEAKER)
+    after = planned(world, FIRST)
+    forgetful = evolve(after, sleds={sled: evolve(its, departures=()) for sled, its in after.sleds.items()})
+    bench.enter(world)
+    lossy = keeping(journal, allow_loss=True)
+    listen, strangers = leaks(bench, address, source, {SPEAKER})
+    bench.fault(f"sled {SLEDS[0]}", "refuse", times=None)
+    for plan in (after, forgetful, forgetful):
+        report = bench.run(plan, limits=IMPATIENT, progress=listen, safeguards=lossy)
+        waiting = {because for owed in report.owed if (because := owed.because).startswith("waits: ")}
+        assert (report.exit_code, len(waiting)) == (4, 1)
+        assert bench.heard(address, source).keys() <= {READER}
+    bench.calm()
+    assert bench.run(forgetful, progress=listen, safeguards=lossy).exit_code == 0
+    assert (bench.heard(address, source), orphans(bench, after)) == ({SPEAKER: 1}, [])
+    assert journal.read(RACK) == Intents()
+    assert strangers == set()
+
+
+@pytest.mark.parametrize(("address", "source"), HANDED)
+def test_a_hand_over_that_is_killed_after_any_call_is_made_good(
+    bench: Bench, journal: JournalFile, address: str, source: str
+) -> None:
+    """Wherever it ends, the next run converges, and no port of before is left under the address."""
+    world = handed_over(address, SPEAKER)
+    after = planned(world, FIRST)
+    forgetful = evolve(after, sleds={sled: evolve(its, departures=()) for sled, its in after.sleds.items()})
+    lossy = keeping(journal, allow_loss=True)
+    deaths = 0
+    for call in range(1, 46, 2):
+        bench.reset(small_rack())
+        bench.run(FIRST)
+        bench.enter(world)
+        deaths += killed(bench, after, progress=killed_after(call), safeguards=lossy)
+        report = bench.run(forgetful, safeguards=lossy)
+        assert (call, report.exit_code, orphans(bench, after)) == (call, 0, [])
+        assert (bench.heard(address, source), journal.read(RACK)) == ({SPEAKER: 1}, Intents())
+    assert deaths > 10
+
+
+def test_the_next_groups_wait_is_told_in_the_report(bench: Bench, journal: JournalFile) -> None:
+    """A run whose address is not free says for whom it waits, group by group."""
+    bench.run(FIRST)
+    world = handed_over(G9, SPEAKER)
+    after = planned(world, FIRST)
+    journal.record(
+        RACK,
+        Intents(retired=[Retired(underlay=Address.parse(U6), group=Address.parse(G6), places=(f"sled {SLEDS[1]}",))]),
+    )
+    bench.fault(f"sled {SLEDS[1]}", "refuse", times=None)
+    report = bench.run(after, limits=IMPATIENT, safeguards=keeping(journal, allow_loss=True))
+    assert ("switch0 dpd", "underlay_create", G9) in summary(report)
+    assert {"m2p_set", "join"} <= {kind for _, kind, groups in summary(report) if groups == G9}
