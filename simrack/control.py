@@ -1,32 +1,40 @@
 """The control interface: look behind the daemons, send packets, order faults, let the world move on.
 
     GET /state                  true state of chips, routes and packet engines, hidden parts included
-    POST /packets               {group, source, from: {switch} | {instance}}: walks one packet
+    POST /packets               {group, source, from: {switch} | {instance}, steady}: walks one packet
     GET, POST, DELETE /faults   {target, kind, times, method, path, …}: see `simrack.web.faults`
     GET, DELETE /calls          what daemons were called with, in order
     POST /restarts              {target, keep_state}: restarts a daemon at once
     PUT /snapshot               a snapshot document: world and datastore move on, what is programmed stays
     PUT /wiring                 {sled: cubby | null}: plugs sleds elsewhere, until the next snapshot
     PUT /unreachable-sources    {switch, sources}: sources that this switch's mgd has no unicast route to
+    PUT /time                   {held}: whether time passes by the clock alone; else what takes time has taken place
+    POST /time                  {seconds}: moves the clock on
+    PUT /sweep                  {running}: whether ddmd is the writer of member ports
+    PUT /packet-engines         {selects}: whether packet engines give each flow to one next hop alone
+    GET, PUT /watch             [packet, …]: sends these after each step of a chip, between two halves of a request
 
 This file does not know what a fault does or how a packet travels.
 """
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from attrs import define
+from attrs import define, field
 
 from blueprints.addresses import Address
 from blueprints.documents import snapshot_from
 from blueprints.errors import InputRejectedError, SilentError
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
+from simrack import sweep
 from simrack.addresses import is_multicast
 from simrack.nameserver import DNS_FAULTS
-from simrack.packets import Ear, Packet, enter_switch, leave_instance
+from simrack.packets import Ear, Packet, Walk, enter_switch, leave_instance
 from simrack.state import state_of
+from simrack.watch import Watch
 from simrack.web.answers import NO_CONTENT, Answer, HttpError, answer, bad_request, refused
 from simrack.web.calls import CallLog
 from simrack.web.faults import FAULT_KINDS, Fault, Faults
@@ -55,6 +63,8 @@ class Control:
     enter: Callable[[Snapshot], None]
     """Lets the world move on."""
 
+    watch: Watch = field(factory=Watch)
+
     def routes(self) -> tuple[Route, ...]:
         """Return the table of calls."""
         return (
@@ -69,10 +79,21 @@ class Control:
             Route("POST", "/restarts", self._restart),
             Route("PUT", "/wiring", self._rewire),
             Route("PUT", "/unreachable-sources", self._set_unreachable),
+            Route("PUT", "/time", self._hold),
+            Route("POST", "/time", self._advance),
+            Route("PUT", "/sweep", self._sweep),
+            Route("PUT", "/packet-engines", self._set_engines),
+            Route("GET", "/watch", lambda _: answer(self.watch.to_json())),
+            Route("PUT", "/watch", self._set_watch),
         )
 
     def _send_packet(self, request: Request) -> Answer:
-        body = request.json()
+        walk = self._sending(request.json())()
+        delivered = [_show_ear(ear, copies) for ear, copies in sorted(walk.heard.items())]
+        return answer({"delivered": delivered, "path": walk.path})
+
+    def _sending(self, body: Any) -> Callable[[], Walk]:
+        """Return what sends the packet of *body*."""
         group, source = (parsed(need(body, name, str), ip, name) for name in ("group", "source"))
         if not is_multicast(group) or is_multicast(source):
             raise bad_request("a packet goes from a unicast source to a multicast group")
@@ -81,16 +102,14 @@ class Control:
         origin = need(body, "from", dict)
         if origin.keys() == {"switch"}:
             slot = self._slot(parsed(origin["switch"], SwitchSlot, "from.switch"))
-            walk = enter_switch(self.world, slot, Packet(group, source))
-        elif origin.keys() == {"instance"}:
+            return partial(enter_switch, self.world, slot, Packet(group, source))
+        if origin.keys() == {"instance"}:
             sender = parsed(origin["instance"], uuid, "from.instance")
             if self.world.instance(sender) is None:
                 raise refused(404, f"no instance {sender}")
-            walk = leave_instance(self.world, sender, Packet(group, source, sender))
-        else:
-            raise bad_request("from: either a switch or an instance")
-        delivered = [_show_ear(ear, copies) for ear, copies in sorted(walk.heard.items())]
-        return answer({"delivered": delivered, "path": walk.path})
+            steady = maybe(body, "steady", bool) or False
+            return partial(leave_instance, self.world, sender, Packet(group, source, sender, steady))
+        raise bad_request("from: either a switch or an instance")
 
     def _slot(self, slot: SwitchSlot) -> SwitchSlot:
         if slot not in self.world.dpds:
@@ -152,8 +171,39 @@ class Control:
         slot = self._slot(parsed(need(body, "switch", str), SwitchSlot, "switch"))
         rows = need(body, "sources", list)
         sources: frozenset[Address] = frozenset(parsed(row, ip, "sources") for row in rows)
-        self.world.mribs[slot].unreachable = sources
+        self.world.mribs[slot].reroute(sources)
         return NO_CONTENT
+
+    def _hold(self, request: Request) -> Answer:
+        self.world.hold(need(request.json(), "held", bool))
+        return NO_CONTENT
+
+    def _advance(self, request: Request) -> Answer:
+        seconds = request.json().get("seconds") if isinstance(request.json(), dict) else None
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+            raise bad_request("seconds is a number, 0 or more")
+        self.world.clock.advance(seconds)
+        return answer({"now": self.world.clock.now})
+
+    def _sweep(self, request: Request) -> Answer:
+        sweep.start(self.world, need(request.json(), "running", bool))
+        return NO_CONTENT
+
+    def _set_engines(self, request: Request) -> Answer:
+        selects = need(request.json(), "selects", bool)
+        for agent in self.world.agents.values():
+            agent.opte.selects = selects
+        return NO_CONTENT
+
+    def _set_watch(self, request: Request) -> Answer:
+        sendings = [self._sending(body) for body in of_kind(request.json(), list, "")]
+        self.watch.set(tuple(partial(_heard, sending) for sending in sendings))
+        self.world.stepped = self.watch.note
+        return NO_CONTENT
+
+
+def _heard(sending: Callable[[], Walk]) -> dict[Ear, int]:
+    return sending().heard
 
 
 def _show_ear(ear: Ear, copies: int) -> dict[str, Any]:

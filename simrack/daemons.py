@@ -64,7 +64,7 @@ def _restart_dpd(dpd: Dpd, keep: bool) -> None:
 
 def _restart_mgd(mrib: Mrib, keep: bool) -> None:
     if not keep:
-        mrib.routes.clear()
+        mrib.forget()
 
 
 def _restart_sled_agent(agent: SledAgent, keep: bool) -> None:

@@ -6,8 +6,9 @@ Rules:
     P2  A switch sends one copy to each member port but the one that the packet came in by.
     P3  A sled hears a copy only if the NIC towards that switch lets the underlay group in; then every port
         subscribed to the underlay group whose filter admits the source gets one.
-    P4  A sender's packet engine translates by M2P, gives a copy to each such port of its own sled, and one to every
-        next hop whose filter admits the source. Nobody hears itself.
+    P4  A sender's packet engine translates by M2P, or as its flow was translated before, gives a copy to each such
+        port of its own sled, and one to every next hop whose filter admits the source, or to one of them. Nobody
+        hears itself.
 
 Source: dendrite, sidecar.p4; opte, xde. This file does not know what should be programmed.
 """
@@ -52,6 +53,8 @@ class Packet:
     group: Address
     source: Address
     sender: UUID | None = None
+    steady: bool = False
+    """Whether it is one of a flow that the sender's packet engine remembers; else the first of a new one."""
 
 
 def enter_switch(world: World, slot: SwitchSlot, packet: Packet) -> Walk:
@@ -72,16 +75,19 @@ def leave_instance(world: World, instance_id: UUID, packet: Packet) -> Walk:
     sled_id, opte = vmm.sled_id, world.agents[vmm.sled_id].opte
     place = f"sled {sled_id}"
     walk.path.append(f"{place}: {packet.group} from {packet.source} sent by instance {instance_id}")
-    underlay = opte.underlay_of(packet.group)
+    if packet.steady:
+        underlay = opte.translate(vmm.id, packet.source, packet.group, world.clock.now)
+    else:
+        underlay = opte.underlay_of(packet.group)
     if underlay is None:
         walk.path.append(f"{place}: dropped, no M2P mapping of {packet.group}")
         return walk
     _hear(world, sled_id, underlay, packet, walk)
-    hops = opte.forwarding.get(underlay, {})
+    hops = opte.hops_for(underlay, packet.source, packet.group)
     if not hops:
-        walk.path.append(f"{place}: not sent on, no forwarding entry of {underlay}")
-    for address in sorted(hops):
-        _forward(world, sled_id, hops[address], underlay, packet, walk)
+        walk.path.append(f"{place}: not sent on, no next hop of {underlay}")
+    for hop in hops:
+        _forward(world, sled_id, hop, underlay, packet, walk)
     return walk
 
 
@@ -124,6 +130,9 @@ def _replicate(
         return
     if not entry.admits(packet.source):
         walk.path.append(f"{slot}: dropped, the entry of {packet.group} does not admit {packet.source}")
+        return
+    if underlay is None and not entry.translated:
+        walk.path.append(f"{slot}: dropped, {packet.group} is not translated")
         return
     if underlay is None:
         underlay, ports = entry.external.nat.internal_ip, chip.ports_of(entry)

@@ -6,6 +6,7 @@ This file does not know what daemons answer.
 import socket
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Protocol
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from simrack.daemons import SWITCH_DAEMONS, daemons_of
 from simrack.nameserver import NameServer
 from simrack.naming import scrimlets_of, switch_zone_name, zone_of
 from simrack.sledagent.filters import join_on_loopback, join_on_paper
+from simrack.sweep import settle
 from simrack.web.application import Application
 from simrack.web.calls import CallLog
 from simrack.web.daemon import control
@@ -106,7 +108,7 @@ class SimulatedRack:
         await self._nameserver.start()
         fronts = {self._ports[target]: daemon for target, daemon in self._daemons.items()}
         fronts[self._ports[_CONTROL]] = control(self._control().routes())
-        self._application = Application(fronts, self._faults, self._calls)
+        self._application = Application(fronts, self._faults, self._calls, partial(settle, self.world))
         self._listeners = Listeners(self._application, self._sockets)
         await self._listeners.start()
 

@@ -3,7 +3,7 @@
 This file does not know HTTP, DNS or sockets of daemons.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -13,10 +13,12 @@ from attrs import define, field
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.identifiers import PortId, SwitchSlot
 from blueprints.snapshot import Instance, Sled, Snapshot, SpType, Vmm, VmmState
+from simrack.clock import Clock
 from simrack.dpd.chip import Chip
 from simrack.dpd.groups import Dpd
-from simrack.dpd.http import SwitchHardware
+from simrack.dpd.hardware import SwitchHardware
 from simrack.mgd.routes import Mrib
+from simrack.mglower import MgLower
 from simrack.sledagent.agent import LocalVmm, SledAgent
 from simrack.sledagent.filters import Join, NicFilters, join_on_loopback
 from simrack.web.faults import Faults
@@ -30,6 +32,10 @@ REAR_PORTS = tuple(PortId("rear", number) for number in range(32))
 _FRONT_PORTS = tuple(PortId("qsfp", number) for number in range(32))
 
 
+def _nobody(_place: str, _step: str) -> None:
+    """Nobody watches."""
+
+
 @define
 class World:
     """Machines by switch and sled, and the snapshot they live in."""
@@ -40,6 +46,18 @@ class World:
     dpds: Mapping[SwitchSlot, Dpd]
     mribs: Mapping[SwitchSlot, Mrib]
     agents: Mapping[UUID, SledAgent]
+    lowers: Mapping[SwitchSlot, MgLower]
+    clock: Clock
+    held: bool = False
+    """Whether time passes only by the clock; else whatever takes time has taken place when somebody looks."""
+
+    sweeping: bool = False
+    """Whether ddmd is the writer of members."""
+
+    sweeping_since: float = 0.0
+    stepped: Callable[[str, str], None] = _nobody
+    """Told where and what, after each step of a chip that packets may meet."""
+
     moved: dict[UUID, int | None] = field(factory=dict)
     """Sleds whose cables were moved by hand, None where they were pulled."""
 
@@ -69,6 +87,16 @@ class World:
         self.snapshot = snapshot
         self.moved.clear()
         self._settle()
+
+    def hold(self, held: bool) -> None:
+        """Let time pass only by the clock, or no longer."""
+        self.held = held
+        for lower in self.lowers.values():
+            lower.hold(held)
+
+    def note(self, place: str, step: str) -> None:
+        """Pass on that a chip made *step*."""
+        self.stepped(place, step)
 
     def move(self, cubbies: Mapping[UUID, int | None]) -> None:
         """Plug sleds into other cubbies, or into none, until the next snapshot."""
@@ -138,25 +166,34 @@ def _hosted(snapshot: Snapshot) -> dict[UUID, dict[UUID, LocalVmm]]:
 def world_of(snapshot: Snapshot, faults: Faults, join: Join = join_on_loopback) -> World:
     """Return the rack of *snapshot* with empty tables; NIC filters are held by *join*."""
     agents = {sled.id: _agent(sled, faults, join) for sled in snapshot.sleds}
+    clock, mribs = Clock(), {slot: Mrib() for slot in snapshot.switches}
     world = World(
         snapshot=snapshot,
         faults=faults,
         wiring=Wiring({}),
-        dpds={slot: Dpd(_chip(slot, faults)) for slot in snapshot.switches},
-        mribs={slot: Mrib() for slot in snapshot.switches},
+        dpds={slot: _dpd(slot, faults) for slot in snapshot.switches},
+        mribs=mribs,
         agents=agents,
+        lowers={slot: MgLower(mrib, clock) for slot, mrib in mribs.items()},
+        clock=clock,
     )
+    for slot, mrib in mribs.items():
+        mrib.changed = world.lowers[slot].notice
+        world.dpds[slot].chip.stepped = partial(world.note, switch_target(slot, DaemonKind.DPD))
     world.enter(snapshot)
     return world
 
 
-def _chip(slot: SwitchSlot, faults: Faults) -> Chip:
-    return Chip(refuses_port=partial(faults.strikes, switch_target(slot, DaemonKind.DPD), "port_add"))
+def _dpd(slot: SwitchSlot, faults: Faults) -> Dpd:
+    target = switch_target(slot, DaemonKind.DPD)
+    chip = Chip(refuses_port=partial(faults.strikes, target, "port_add"))
+    return Dpd(chip, misses_entry=partial(faults.strikes, target, "entry_missing"))
 
 
 def _agent(sled: Sled, faults: Faults, join: Join) -> SledAgent:
     target = sled_target(sled.id)
     agent = SledAgent(NicFilters(nics_of(sled), join, partial(faults.strikes, target, "nic_join")))
+    agent.loses_ports = partial(faults.strikes, target, "ports_die")
     agent.unknown_vmm = partial(faults.status, target, "unknown_vmm")
     agent.opte.refuses_clear = partial(faults.strikes, target, "m2p_clear")
     return agent

@@ -1,13 +1,21 @@
 """The switch chip: what forwards packets, apart from what dpd believes it has programmed.
 
-Steps are small and each one is final: whoever programs several and fails between two leaves the chip there. This
-file does not know tags, soft state or HTTP.
+Rules:
+    H1  Steps are small and each one is final: whoever programs several and fails between two leaves the chip there.
+        Packets meet the chip between any two steps; `Chip.stepped` is told of each.
+    H2  Ports leave before ports come. Those that stay are not touched.
+    H3  Another source filter is all rows out, then the new ones in, one by one; without a row the chip drops.
+    H4  Another VLAN is the translation out, then in. Another target alone is changed in place.
+    H5  What is there cannot be made once more: rows that nobody remembers stand in the way of those who would.
+
+Source: dendrite, dpd/src/mcast/mod.rs and sidecar.p4. This file does not know tags, soft state or HTTP.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from blueprints.addresses import Address
 from blueprints.identifiers import PortId
@@ -44,6 +52,10 @@ class Replication:
     ports: set[Port] = field(factory=set)
 
 
+Filter = frozenset[Address] | None
+"""Whom the rows of a filter let in, None for everybody; no rows let nobody in."""
+
+
 @frozen
 class Entry:
     """An external group on the chip."""
@@ -52,24 +64,39 @@ class Entry:
     group_id: int
     """Which replication group its packets go to; stale once that group is another one."""
 
+    admitted: Filter = field()
+    """The rows that are there at this moment (rule H3)."""
+
+    translated: bool = True
+    """Whether the translation is there at this moment (rule H4)."""
+
+    @admitted.default
+    def _whole(self) -> Filter:
+        sources = self.external.sources
+        return None if sources is None else frozenset(sources)
+
     def filter_rows(self, family: int) -> int:
         """Return how many filter rows the entry takes: sources of the other family are never programmed."""
         return max(1, sum(source.family == family for source in self.external.sources or ()))
 
     def filter_keys(self, family: int) -> tuple[str, ...]:
         """Return the sources that the filter of *family* has rows for, as prefixes."""
-        if self.external.sources is None:
+        if self.admitted is None:
             return (ANY_SOURCE[family],)
         length = 32 if family == 4 else 128
-        return tuple(f"{source}/{length}" for source in self.external.sources if source.family == family)
+        return tuple(f"{source}/{length}" for source in sorted(self.admitted) if source.family == family)
 
     def admits(self, source: Address) -> bool:
         """Return whether a packet from *source* passes; without a matching row the chip drops."""
-        return self.external.sources is None or source in self.external.sources
+        return self.admitted is None or source in self.admitted
 
 
 def _never() -> bool:
     return False
+
+
+def _nobody(_: str) -> None:
+    """Nobody watches."""
 
 
 def _no_links() -> frozenset[tuple[PortId, int]]:
@@ -86,6 +113,9 @@ class Chip:
     refuses_port: Callable[[], bool] = _never
     """Asked before each addition of a port; True: the addition fails."""
 
+    stepped: Callable[[str], None] = _nobody
+    """Told what was done, after each step that packets may meet (rule H1)."""
+
     replication: dict[Address, Replication] = field(factory=dict)
     entries: dict[Address, Entry] = field(factory=dict)
     rows: dict[str, int] = field(factory=lambda: dict.fromkeys(TABLES, 0))
@@ -95,8 +125,10 @@ class Chip:
         """Add an underlay group with *ports*, or nothing.
 
         Raises:
-            HttpError: 507 table full, 404 no such port, 500 a port twice.
+            HttpError: 507 table full, 404 no such port, 500 a port twice, 409 it is there already (rule H5).
         """
+        if group in self.replication:
+            raise refused(409, f"rows of {group} are in the tables")
         wanted = tuple(ports)
         cost = {"route v6": 1, "decap bitmap": 1, "replication v6": int(bool(wanted))}
         self._need_rows(cost)
@@ -107,6 +139,7 @@ class Chip:
             self._add(replication, port)
         self.replication[group] = replication
         self._take_rows(cost)
+        self.stepped(f"group {group} made")
 
     def change_ports(self, group: Address, leaving: Iterable[Port], coming: Iterable[Port]) -> None:
         """Take *leaving* out, then put *coming* in; a failure leaves what was done until then.
@@ -122,46 +155,82 @@ class Chip:
         replication = self.replication[group]
         before = bool(replication.ports)
         try:
-            self._change(replication, leaving, coming, before)
+            self._change(group, leaving, coming, before)
         finally:
             self._take_rows({"replication v6": bool(replication.ports) - before})
 
-    def _change(
-        self, replication: Replication, leaving: Iterable[Port], coming: Iterable[Port], counted: bool
-    ) -> None:
+    def _change(self, group: Address, leaving: Iterable[Port], coming: Iterable[Port], counted: bool) -> None:
+        """Rule H2."""
+        replication = self.replication[group]
         for port in leaving:
             self._need_link(port)
             if port not in replication.ports:
                 raise bad_request(f"{port.port_id} is not in the replication group")
             replication.ports.remove(port)
+            self.stepped(f"port {port.port_id} out of {group}")
         for port in coming:
             if not replication.ports and not counted:
                 self._need_rows({"replication v6": 1})
             if port in replication.ports:
                 raise bad_request(f"{port.port_id} is already in the replication group")
             self._add(replication, port)
+            self.stepped(f"port {port.port_id} into {group}")
 
     def drop_group(self, group: Address) -> None:
         """Remove an underlay group; one that is not there needs no removing."""
         gone = self.replication.pop(group, None)
         if gone is not None:
             self._take_rows({"route v6": -1, "decap bitmap": -1, "replication v6": -bool(gone.ports)})
+            self.stepped(f"group {group} deleted")
 
-    def put_entry(self, group: Address, entry: Entry) -> None:
-        """Add or replace an external group.
+    def create_entry(self, group: Address, entry: Entry) -> None:
+        """Add an external group, or nothing.
 
         Raises:
-            HttpError: 507, a table is full.
+            HttpError: 507 a table is full, 409 it is there already (rule H5).
         """
+        if group in self.entries:
+            raise refused(409, f"rows of {group} are in the tables")
         family = f"v{group.family}"
-        old = self.entries.get(group)
-        before = 0 if old is None else old.filter_rows(group.family)
-        cost = {f"filter {family}": entry.filter_rows(group.family) - before}
-        if old is None:
-            cost |= {f"route {family}": 1, f"NAT {family}": 1}
+        cost = {f"filter {family}": entry.filter_rows(group.family), f"route {family}": 1, f"NAT {family}": 1}
         self._need_rows(cost)
         self._take_rows(cost)
         self.entries[group] = entry
+        self.stepped(f"entry {group} made")
+
+    def change_entry(self, group: Address, entry: Entry) -> None:
+        """Replace an external group, step by step.
+
+        Raises:
+            HttpError: 507 a table is full, 404 it is not there.
+        """
+        if group not in self.entries:
+            raise refused(404, f"no rows of {group}")
+        old = self.entries[group]
+        cost = {f"filter v{group.family}": entry.filter_rows(group.family) - old.filter_rows(group.family)}
+        self._need_rows(cost)
+        self._take_rows(cost)
+        if entry.external.sources != old.external.sources:
+            self._refilter(group, entry.admitted)
+        if entry.external.vlan_id != old.external.vlan_id:
+            self._step(group, translated=False, done="translation deleted")
+        self.entries[group] = entry
+        self.stepped(f"entry {group}: translation set")
+
+    def _refilter(self, group: Address, wanted: Filter) -> None:
+        """Rule H3."""
+        self._step(group, admitted=frozenset(), done="filter deleted")
+        if wanted is None:
+            self._step(group, admitted=None, done="filter row for any source added")
+            return
+        added: set[Address] = set()
+        for source in sorted(wanted):
+            added.add(source)
+            self._step(group, admitted=frozenset(added), done=f"filter row for {source} added")
+
+    def _step(self, group: Address, *, done: str, **changes: Any) -> None:
+        self.entries[group] = evolve(self.entries[group], **changes)
+        self.stepped(f"entry {group}: {done}")
 
     def drop_entry(self, group: Address) -> None:
         """Remove an external group; one that is not there needs no removing."""
@@ -170,6 +239,7 @@ class Chip:
             family = f"v{group.family}"
             rows = gone.filter_rows(group.family)
             self._take_rows({f"filter {family}": -rows, f"route {family}": -1, f"NAT {family}": -1})
+            self.stepped(f"entry {group} deleted")
 
     def ports_of(self, entry: Entry) -> set[Port] | None:
         """Return where packets of *entry* go, None where its replication group is gone or another one."""

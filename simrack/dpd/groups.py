@@ -9,10 +9,15 @@ Rules:
     D5  An underlay group that is the target of an external group cannot be deleted. The back-reference is one
         per underlay group: the last external group to name it holds it, and that one's deletion frees it.
     D6  A member change that fails leaves the chip where it got to and the soft state as it was.
+    D7  A tag is looked at after the tables are filled, and a bad one leaves them so. Whoever creates the group next
+        is refused because its rows are there, and that refusal's own roll-back sweeps them: the one after succeeds.
+    D8  A chip that misses an entry which a change or deletion needs makes dpd forget the group; its rows stay.
 
 Source: dendrite, dpd/src/mcast/mod.rs; API documents 12.0.0 and 13.0.0. This file does not know HTTP encodings.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
@@ -20,34 +25,14 @@ from attrs import define, field
 
 from blueprints.addresses import Address
 from simrack.dpd.chip import Chip, Entry
+from simrack.dpd.ids import GroupIds
 from simrack.dpd.model import External, ExternalGroup, Port, UnderlayGroup
 from simrack.dpd.rules import TAG_MISMATCH, check_external, check_group, check_tag, check_underlay
-from simrack.web.answers import bad_request, refused
+from simrack.web.answers import HttpError, bad_request, refused
 
 
-@define
-class GroupIds:
-    """A stack of 100 to 65534: the id freed last is given out first, and 65534 is the first of all."""
-
-    freed: list[int] = field(factory=list)
-    lowest: int = 65_535
-    """Below it none was ever given out."""
-
-    @property
-    def left(self) -> int:
-        """How many can still be given out."""
-        return len(self.freed) + self.lowest - 100
-
-    def take(self) -> int:
-        """Return the next id; there has to be one."""
-        if self.freed:
-            return self.freed.pop()
-        self.lowest -= 1
-        return self.lowest
-
-    def free(self, *ids: int) -> None:
-        """Take *ids* back, the last on top."""
-        self.freed.extend(ids)
+def _never() -> bool:
+    return False
 
 
 @define
@@ -62,6 +47,9 @@ class Dpd:
 
     ids: GroupIds = field(factory=GroupIds)
 
+    misses_entry: Callable[[], bool] = _never
+    """Asked before each change and deletion of an underlay group (rule D8)."""
+
     started: datetime | None = None
     """When it was first asked since it started."""
 
@@ -74,7 +62,7 @@ class Dpd:
 
     def reset(self) -> None:
         """Delete every group of whatever owner, and all that the chip has of groups."""
-        fresh = Dpd(Chip(self.chip.links, self.chip.refuses_port))
+        fresh = Dpd(Chip(self.chip.links, self.chip.refuses_port, self.chip.stepped))
         self.chip, self.underlay, self.external = fresh.chip, fresh.underlay, fresh.external
         self._referrers, self.ids = fresh._referrers, fresh.ids
 
@@ -87,13 +75,14 @@ class Dpd:
         """
         check_underlay(group)
         self._refuse_existing(group)
-        tag = self._tag(tag, group)
         if self.ids.left < 2:
             raise refused(503)
         external_id, underlay_id = self.ids.take(), self.ids.take()
         try:
-            self.chip.create_group(group, underlay_id, members)
-        except Exception:
+            with self._sweeping(self.chip.drop_group, group):
+                self.chip.create_group(group, underlay_id, members)
+            tag = self._tag(tag, group)
+        except HttpError:
             self.ids.free(underlay_id, external_id)
             raise
         created = UnderlayGroup(group, tag, members, external_id, underlay_id)
@@ -108,6 +97,7 @@ class Dpd:
         """
         known = self._underlay(group)
         self._check_owner(known.tag, tag)
+        self._need_entry(known)
         old, new = set(known.members), set(members)
         self.chip.change_ports(group, sorted(old - new), sorted(new - old))
         known.members = members
@@ -122,11 +112,12 @@ class Dpd:
         check_group(group)
         check_external(group, external)
         self._refuse_existing(group)
-        tag = self._tag(tag, group)
         target = self.underlay.get(external.nat.internal_ip)
         if target is None:
             raise bad_request(f"underlay group {external.nat.internal_ip} does not exist")
-        self.chip.put_entry(group, Entry(external, target.underlay_group_id))
+        with self._sweeping(self.chip.drop_entry, group):
+            self.chip.create_entry(group, Entry(external, target.underlay_group_id))
+        tag = self._tag(tag, group)
         self._referrers[target.group_ip] = group
         created = ExternalGroup(group, tag, external, target.external_group_id)
         self.external[group] = created
@@ -147,7 +138,7 @@ class Dpd:
         if target is None and external.vlan_id != known.external.vlan_id:
             raise bad_request(f"underlay group {external.nat.internal_ip} does not exist")
         group_id = 0 if target is None else target.underlay_group_id
-        self.chip.put_entry(group, Entry(external, group_id))
+        self.chip.change_entry(group, Entry(external, group_id))
         self._release(known)
         if target is not None:
             known.external_group_id = target.external_group_id
@@ -211,13 +202,33 @@ class Dpd:
 
     def _delete(self, known: UnderlayGroup | ExternalGroup) -> None:
         if isinstance(known, UnderlayGroup):
+            self._need_entry(known)
             self.chip.drop_group(known.group_ip)
-            del self.underlay[known.group_ip]
-            self.ids.free(known.underlay_group_id, known.external_group_id)
+            self._forget(known)
             return
         self.chip.drop_entry(known.group_ip)
         del self.external[known.group_ip]
         self._release(known)
+
+    def _forget(self, known: UnderlayGroup) -> None:
+        del self.underlay[known.group_ip]
+        self.ids.free(known.underlay_group_id, known.external_group_id)
+
+    def _need_entry(self, known: UnderlayGroup) -> None:
+        """Rule D8."""
+        if self.misses_entry():
+            self._forget(known)
+            raise refused(404, f"an entry of {known.group_ip} is missing")
+
+    @contextmanager
+    def _sweeping(self, drop: Callable[[Address], None], group: Address) -> Iterator[None]:
+        """Rule D7: what fails because rows are there already rolls them back."""
+        try:
+            yield
+        except HttpError as error:
+            if error.status == 409:
+                drop(group)
+            raise
 
     def _release(self, known: ExternalGroup) -> None:
         if self._referrers.get(known.external.nat.internal_ip) == known.group_ip:

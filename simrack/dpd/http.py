@@ -3,21 +3,20 @@
 This file does not know the rules of multicast groups.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from types import MappingProxyType
 from typing import Any
-from uuid import NAMESPACE_OID, uuid5
 
 from attrs import frozen
 
 from blueprints.addresses import Address
-from blueprints.identifiers import PortId, SwitchSlot
+from blueprints.identifiers import PortId
 from simrack.addresses import is_underlay
 from simrack.dpd import links, tables
 from simrack.dpd.encoding import page, read_external, read_members, show_either, show_external, show_underlay
 from simrack.dpd.groups import Dpd
+from simrack.dpd.hardware import BUILD, VERSION, SwitchHardware
 from simrack.dpd.rules import check_tag
 from simrack.web.answers import NO_CONTENT, Answer, HttpError, answer, refused
 from simrack.web.requests import Request, ip, ipv6, maybe, need, parsed, query_error
@@ -29,53 +28,6 @@ BODY_LIMIT = 10_240
 
 CPU_PORT = PortId("int", 0)
 """A port that every switch has; no link of it takes members here."""
-
-VERSION = "0.2.0"
-
-_BUILD: Mapping[str, object] = MappingProxyType(
-    {
-        "version": VERSION,
-        "git_sha": "0" * 40,
-        "git_commit_timestamp": "2026-01-01T00:00:00Z",
-        "git_branch": "simulated",
-        "rustc_semver": "1.0.0",
-        "rustc_channel": "stable",
-        "rustc_host_triple": "x86_64-unknown-illumos",
-        "rustc_commit_sha": "0" * 40,
-        "cargo_triple": "x86_64-unknown-illumos",
-        "debug": False,
-        "opt_level": 3,
-        "sde_commit_sha": "0" * 40,
-    }
-)
-"""Required by the API document, type BuildInfo; none of it is a fact."""
-
-
-@frozen
-class SwitchHardware:
-    """What a switch says about itself."""
-
-    slot: SwitchSlot
-    serial: str
-    model: str
-
-    @property
-    def identifiers(self) -> dict[str, Any]:
-        """The body of ``GET /switch/identifiers``."""
-        return {
-            "sidecar_id": str(uuid5(NAMESPACE_OID, f"sidecar {self.serial}")),
-            "asic_backend": "tofino_stub",
-            "fab": None,
-            "fuse": None,
-            "lot": None,
-            "lotnum": None,
-            "model": self.model,
-            "revision": 6,
-            "serial": self.serial,
-            "slot": self.slot.number,
-            "wafer": None,
-            "wafer_loc": None,
-        }
 
 
 @frozen
@@ -125,7 +77,7 @@ def routes(switch: Switch) -> tuple[Route, ...]:
         Route("GET", "/table/{table}/dump", partial(_table, switch)),
         Route("GET", "/dpd-version", lambda _: answer(VERSION)),
         Route("GET", "/dpd-uptime", partial(_uptime, switch)),
-        Route("GET", "/build-info", lambda _: answer(dict(_BUILD))),
+        Route("GET", "/build-info", lambda _: answer(dict(BUILD))),
     )
 
 

@@ -9,7 +9,7 @@ Rules:
 Source: maghemite, rdb/src/mrib; API document 13.0.0. This file does not know HTTP.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from attrs import define, field, frozen
@@ -66,6 +66,10 @@ def _check_route(key: RouteKey, underlay_group: Address) -> None:
         raise bad_request(f"underlay group {underlay_group} is not in ff04::/64")
 
 
+def _nobody(_: list[RouteKey]) -> None:
+    """Nobody listens."""
+
+
 @define
 class Mrib:
     """The multicast routes of one switch."""
@@ -73,6 +77,9 @@ class Mrib:
     routes: dict[RouteKey, StaticRoute] = field(factory=dict)
     unreachable: frozenset[Address] = frozenset()
     """Sources without a unicast route (rule G3)."""
+
+    changed: Callable[[list[RouteKey]], None] = _nobody
+    """Told which routes changed, after each call that changed any."""
 
     def put(self, batch: Iterable[tuple[RouteKey, Address]], now: datetime) -> None:
         """Add or replace routes.
@@ -83,11 +90,14 @@ class Mrib:
         rows = tuple(batch)
         for key, underlay_group in rows:
             _check_route(key, underlay_group)
+        changed = []
         for key, underlay_group in rows:
             old = self.routes.get(key)
             if old is None or old.underlay_group != underlay_group:
                 created = now if old is None else old.created
                 self.routes[key] = StaticRoute(key, underlay_group, created, now)
+                changed.append(key)
+        self._tell(changed)
 
     def delete(self, keys: Iterable[RouteKey]) -> None:
         """Remove routes; those that are not there need no removing.
@@ -98,8 +108,21 @@ class Mrib:
         gone = tuple(keys)
         for key in gone:
             check_key(key)
-        for key in gone:
-            self.routes.pop(key, None)
+        self._tell([key for key in gone if self.routes.pop(key, None) is not None])
+
+    def reroute(self, unreachable: frozenset[Address]) -> None:
+        """Take *unreachable* for the sources without a unicast route."""
+        differing = self.unreachable ^ unreachable
+        self.unreachable = unreachable
+        self._tell([key for key in self.routes if key.source in differing])
+
+    def forget(self) -> None:
+        """Lose the store."""
+        self.delete(tuple(self.routes))
+
+    def _tell(self, keys: list[RouteKey]) -> None:
+        if keys:
+            self.changed(keys)
 
     def is_selected(self, key: RouteKey) -> bool:
         """Return whether the route of *key* is in use (rule G3)."""

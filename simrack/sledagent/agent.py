@@ -44,6 +44,10 @@ NO_SUCH_VMM = "NO_SUCH_INSTANCE"
 """What the error code says of a VMM that is not here."""
 
 
+def _never() -> bool:
+    return False
+
+
 def _as_usual(status: int) -> int:
     return status
 
@@ -59,6 +63,9 @@ class SledAgent:
     opte: Opte = field(factory=Opte)
     vmms: Mapping[UUID, LocalVmm] = NO_VMMS
     """By propolis id."""
+
+    loses_ports: Callable[[], bool] = _never
+    """Asked at each restart: True, and all ports are deleted, which is the end of their VMMs."""
 
     unknown_vmm: Callable[[int], int] = _as_usual
     """From the usual status to the one that an unknown VMM gets (rule A6)."""
@@ -135,6 +142,8 @@ class SledAgent:
         """End the process and start again: sockets and memory go, kernel state stays (rule A5)."""
         self.filters.close_all()
         self._told.clear()
+        if self.loses_ports():
+            self.host(NO_VMMS)
         for group, underlay in tuple(self.opte.m2p.items()):
             if not self.filters.open(underlay):
                 with suppress(HttpError):

@@ -8,11 +8,16 @@ Rules:
         that lies in ff04::/16 itself needs no mapping.
     O5  Leaving translates through the mapping of now; without one nothing happens, silently.
     O6  All of it is kernel state: it outlives sled-agent, not the sled.
+    O7  A flow keeps the underlay group that it was translated to, whatever becomes of the mapping, until nothing was
+        sent for a minute. Next hops are looked up for each packet.
+    O8  Every hop whose filter admits the source gets a copy. An engine that selects gives each flow to one of them,
+        and takes at most four.
 
 Source: opte, xde/src/xde.rs and lib/oxide-vpc. This file does not know HTTP, NICs, instances or why it is called.
 """
 
 from collections.abc import Callable
+from hashlib import sha256
 from uuid import UUID
 
 from attrs import define, field, frozen
@@ -59,6 +64,21 @@ class Subscription:
     filter: Filter
 
 
+@define
+class Flow:
+    """A sender's packets to one group."""
+
+    underlay: Address
+    used_at: float
+
+
+FLOW_SECONDS = 60.0
+"""How long a flow is remembered in which nothing is sent (opte's flow table)."""
+
+MOST_HOPS = 4
+"""Of an entry of an engine that selects (rule O8)."""
+
+
 def _never() -> bool:
     return False
 
@@ -73,6 +93,29 @@ class Opte:
     """Port (named by its propolis), then underlay group."""
 
     refuses_clear: Callable[[], bool] = _never
+    selects: bool = False
+    """Whether a flow goes to one hop alone (rule O8)."""
+
+    flows: dict[tuple[UUID, Address, Address], Flow] = field(factory=dict)
+    """By port, source and group (rule O7)."""
+
+    def translate(self, port: UUID, source: Address, group: Address, now: float) -> Address | None:
+        """Return where a steady sender's packet goes (rule O7), None where it goes nowhere."""
+        flow = self.flows.get((port, source, group))
+        pinned = flow is not None and now - flow.used_at < FLOW_SECONDS
+        underlay = flow.underlay if flow is not None and pinned else self.underlay_of(group)
+        if underlay is not None:
+            self.flows[port, source, group] = Flow(underlay, now)
+        return underlay
+
+    def hops_for(self, underlay: Address, source: Address, group: Address) -> list[Hop]:
+        """Return the hops that a packet is offered to, in order of their addresses (rule O8)."""
+        hops = self.forwarding.get(underlay, {})
+        offered = [hops[address] for address in sorted(hops)]
+        if not self.selects:
+            return offered
+        admitting = [hop for hop in offered if hop.filter.admits(source)]
+        return [max(admitting, key=lambda hop: _weight(source, group, hop))] if admitting else []
 
     def set_m2p(self, group: Address, underlay: Address) -> None:
         """Map *group* to *underlay* (rule O1).
@@ -99,9 +142,12 @@ class Opte:
 
         Raises:
             HttpError: 500, no underlay group, a hop that is not one host's IPv6 address, or a filter that names a
-                source that is no host's.
+                source that is no host's, or more hops than an engine that selects takes.
         """
         if not is_admin_local(underlay) or any(not _is_unicast_v6(hop.next_hop) for hop in hops):
+            raise refused(500)
+        there = self.forwarding.get(underlay, {}).keys() | {hop.next_hop for hop in hops}
+        if self.selects and len(there) > MOST_HOPS:
             raise refused(500)
         if any(dpd_source_refusal(source) for hop in hops for source in hop.filter.sources):
             raise refused(500)
@@ -133,14 +179,21 @@ class Opte:
         return self.m2p.get(group) or (group if is_admin_local(group) else None)
 
     def drop_port(self, port: UUID) -> None:
-        """Remove *port* with all that it heard."""
+        """Remove *port* with all that it heard and sent."""
         self.subscriptions.pop(port, None)
+        self.flows = {key: flow for key, flow in self.flows.items() if key[0] != port}
 
     def reboot(self) -> None:
         """Lose everything (rule O6)."""
         self.m2p.clear()
         self.forwarding.clear()
         self.subscriptions.clear()
+        self.flows.clear()
+
+
+def _weight(source: Address, group: Address, hop: Hop) -> str:
+    """Spread flows over hops, each flow always to the same one."""
+    return sha256(f"{source} {group} {hop.next_hop}".encode()).hexdigest()
 
 
 def _is_unicast_v6(address: Address) -> bool:

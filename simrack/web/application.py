@@ -3,7 +3,7 @@
 This file does not know what daemons do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import count
 
@@ -17,8 +17,11 @@ from simrack.web.requests import Request
 class Application:
     """Dispatches requests to daemons, records them and spoils those that a fault is ordered for."""
 
-    def __init__(self, daemons: Mapping[int, Daemon], faults: Faults, calls: CallLog) -> None:
-        """Serve *daemons*, by port."""
+    def __init__(
+        self, daemons: Mapping[int, Daemon], faults: Faults, calls: CallLog, before: Callable[[], None]
+    ) -> None:
+        """Serve *daemons*, by port; *before* each request, do what would have been done meanwhile."""
+        self._before = before
         self._daemons = daemons
         self._faults = faults
         self._calls = calls
@@ -31,6 +34,7 @@ class Application:
         body = await read_body(receive)
         if body is None:
             return
+        self._before()
         request = Request(scope["method"], scope["path"], scope["query_string"], body, scope["raw_path"])
         request_id = f"00000000-0000-4000-8000-{next(self._numbers):012x}"
         fault = self._fault(daemon, request)

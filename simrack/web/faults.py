@@ -26,6 +26,14 @@ FAULT_KINDS: Mapping[str, tuple[bool, str]] = MappingProxyType(
         "m2p_clear": (False, "a sled's packet engine refuses to clear a mapping"),
         "unknown_vmm": (False, "a sled-agent answers calls about VMMs that it does not know with the given status"),
         "no_multicast": (False, "a dpd was built without multicast"),
+        "entry_missing": (
+            False,
+            "a chip lacks an entry that a change or deletion needs: dpd forgets the group",
+        ),
+        "ports_die": (
+            False,
+            "a sled-agent that restarts takes all ports of its packet engine along",
+        ),
         "port_add": (False, "a switch's chip refuses to add a port to a group"),
     }
 )

@@ -17,7 +17,7 @@ from collector.live import Live, SwitchFacts
 from planner import plan
 from rackcast.switches import read_found, read_known, read_nobody
 from simrack.background import running
-from simrack.ddmd import peers_of
+from simrack.peers import peers_of
 from simrack.rack import SimulatedRack
 from simrack.web.versions import DaemonKind
 from tests.executor.bench import IMPATIENT, QUICK, Bench

@@ -28,7 +28,7 @@ from rackcast import __version__
 from rackcast.simulated import simulated_rack
 from simrack.background import running
 from simrack.datastore.load import load
-from simrack.ddmd import peers_of
+from simrack.peers import peers_of
 from simrack.rack import SimulatedRack
 from tests.postgres import fresh_database
 from tests.rackcast.conftest import Ending, Run

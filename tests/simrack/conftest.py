@@ -1,6 +1,6 @@
 """A rack that runs for the whole session; every test gets it empty."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import httpx
 import pytest
@@ -11,9 +11,17 @@ from simrack.background import running
 from simrack.rack import SimulatedRack
 from tests.simrack.program import ok
 from tests.simrack.rows import small_rack
-from tests.simrack.talk import Talk
+from tests.simrack.talk import Json, Talk
 
 SMALL_RACK = snapshot_document(small_rack())
+
+AS_AT_FIRST: Mapping[str, Json] = {
+    "/time": {"held": False},
+    "/sweep": {"running": False},
+    "/packet-engines": {"selects": False},
+    "/watch": [],
+}
+"""What of the control interface is put back, and to what."""
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +52,8 @@ def talk(line: Talk) -> Talk:
         ok(line.control("PUT", "/snapshot", SMALL_RACK))
         for slot in SwitchSlot:
             ok(line.control("PUT", "/unreachable-sources", {"switch": slot, "sources": []}))
+        for path, body in AS_AT_FIRST.items():
+            ok(line.control("PUT", path, body))
         line.moved_on = False
     for target in sorted({call["target"] for call in line.calls()}):
         line.restart(target, keep_state=False)

@@ -16,6 +16,10 @@ from tests.simrack.rows import G4, S4
 Json = Any
 
 
+def packet_body(origin: Mapping[str, object], group: str = G4, source: str = S4) -> Json:
+    return {"group": group, "source": source, "from": {key: str(value) for key, value in origin.items()}}
+
+
 @define
 class Talk:
     """Calls to the daemons and the control interface of one rack."""
@@ -65,13 +69,30 @@ class Talk:
         response = self.control("POST", "/restarts", {"target": target, "keep_state": keep_state})
         assert response.status_code == 204, response.text
 
-    def packet(self, origin: Mapping[str, object], group: str = G4, source: str = S4) -> Json:
-        body = {"group": group, "source": source, "from": {key: str(value) for key, value in origin.items()}}
+    def advance(self, seconds: float) -> None:
+        """Move the rack's clock on."""
+        response = self.control("POST", "/time", {"seconds": seconds})
+        assert response.status_code == 200, response.text
+
+    def watch(self, *packets: Json) -> None:
+        """Send these packets after each step of a chip from now on."""
+        assert self.control("PUT", "/watch", list(packets)).status_code == 204
+
+    def watched(self) -> list[tuple[str, dict[str, int]]]:
+        """After which step the first of the watched packets was heard by whom."""
+        return [(row["after"], row["heard"][0]) for row in self.control("GET", "/watch").json()]
+
+    def packet(
+        self, origin: Mapping[str, object], group: str = G4, source: str = S4, *, steady: bool = False
+    ) -> Json:
+        body = packet_body(origin, group, source) | {"steady": steady}
         response = self.control("POST", "/packets", body)
         assert response.status_code == 200, response.text
         return response.json()
 
-    def heard(self, origin: Mapping[str, object], group: str = G4, source: str = S4) -> dict[str, int]:
+    def heard(
+        self, origin: Mapping[str, object], group: str = G4, source: str = S4, *, steady: bool = False
+    ) -> dict[str, int]:
         """Instance to the copies it got; a migrating one is there once for each of its VMMs."""
-        delivered = self.packet(origin, group, source)["delivered"]
+        delivered = self.packet(origin, group, source, steady=steady)["delivered"]
         return {row["propolis_id"]: row["copies"] for row in delivered}
