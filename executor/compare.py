@@ -13,6 +13,7 @@ from blueprints.observation import Observation
 from blueprints.run_report import Outcome
 from executor.calls import call_for
 from executor.changes import Change, Difference
+from executor.classes import Classified, classified
 from executor.differences import differences
 from executor.limits import Limits
 from executor.observe import observe
@@ -27,6 +28,8 @@ class Comparison:
     observation: Observation
     difference: Difference
     subscriptions: SubscriptionForm
+    classes: Classified
+    """What every object is to the blueprint."""
 
     @property
     def outcome(self) -> Outcome:
@@ -50,6 +53,7 @@ class Comparison:
             "foreign": [{"target": str(each.target), "what": each.what} for each in self.difference.foreign],
             "held": [{"target": str(each.target), "what": each.what} for each in self.difference.held],
             "members_elsewhere": len(self.difference.members_elsewhere),
+            "objects": self.classes.as_json(),
         }
 
     def _change(self, change: Change) -> dict[str, Any]:
@@ -66,4 +70,5 @@ async def compare(blueprint: Blueprint, endpoints: Endpoints, *, limits: Limits 
         observation=observation,
         difference=differences(blueprint, observation),
         subscriptions=endpoints.subscriptions,
+        classes=classified(blueprint, observation),
     )

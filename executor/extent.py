@@ -18,6 +18,7 @@ from blueprints.observation import Observation, SeenUnderlay, SwitchObservation
 from blueprints.snapshot import MemberPorts
 from executor.limits import Allowance, Allowances
 from executor.ownership import Ownership, ownership
+from executor.switch_differences import member_ports
 
 Members = set[tuple[Address, MemberPort]]
 
@@ -94,7 +95,7 @@ class _Extent:
             for _, seen in self._switches()
             for row in self._underlays(seen)
             for group in self.ours.groups_of(row.group_ip)
-            for port in _ports(row)
+            for port in member_ports(row)
         }
 
     def members_then(self) -> Members:
@@ -105,7 +106,7 @@ class _Extent:
                 continue
             tables = self.content.switches[slot]
             routed = {route.underlay_group for route in tables.mrib_routes}
-            now = {row.group_ip: _ports(row) for row in self._underlays(seen)}
+            now = {row.group_ip: member_ports(row) for row in self._underlays(seen)}
             for entry in tables.underlay_groups:
                 ports = set(entry.members)
                 if not entry.complete or (self._derived and entry.group_ip in routed):
@@ -148,7 +149,3 @@ class _Extent:
         for route in seen.mrib_routes or ():
             if self.ours.owns_route(route) and not self.ours.holds(route.group, route.underlay_group):
                 yield route.group, (route.group, route.source, route.vni) in routes
-
-
-def _ports(row: SeenUnderlay) -> set[MemberPort]:
-    return {MemberPort(port_id=m.port_id, link_id=m.link_id, direction=m.direction) for m in row.members}

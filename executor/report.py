@@ -15,6 +15,7 @@ from blueprints.converter import unstructure
 from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome
 from executor.calls import Call
 from executor.changes import Change, Conflict, Difference, Foreign
+from executor.classes import Classified
 from executor.extent import Loss
 from executor.journal import Intents
 from executor.sending import CallOutcome, Sent
@@ -78,6 +79,9 @@ class Report:
     journal: Intents | None = None
     """What the journal holds in the end; None if there is none."""
 
+    classes: Classified | None = None
+    """What the objects are that were read last; None if nothing was read."""
+
     losses: tuple[Loss, ...] = ()
     """What the blueprint takes away from what the rack held in the beginning; empty if nothing was read."""
 
@@ -103,6 +107,7 @@ class Report:
             "members_elsewhere": self.members_elsewhere,
             "refusals": list(self.refusals),
             "journal": journal_json(self.journal),
+            "objects": None if self.classes is None else self.classes.as_json(),
             "losses": [loss_json(loss) for loss in self.losses],
         }
 

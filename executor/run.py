@@ -17,6 +17,7 @@ from blueprints.run_report import CarriedOut, Outcome
 from executor.actions import FORMS, Effect
 from executor.calls import Call
 from executor.changes import Change, Difference
+from executor.classes import classified
 from executor.differences import differences
 from executor.extent import Loss
 from executor.gates import Ledger, split_by_consent
@@ -262,6 +263,7 @@ class Run:
             members_elsewhere=len(difference.members_elsewhere),
             losses=self.losses,
             journal=self.memory.kept,
+            classes=classified(self.blueprint, self.seen),
         )
 
 

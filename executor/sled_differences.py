@@ -107,10 +107,10 @@ def _forwarding(view: SledView) -> Iterator[Item]:
 
 
 def _hops(view: SledView, wanted: ForwardingEntry, seen: SeenForwarding | None) -> Iterator[Item]:
+    if seen is not None and same_hops(wanted, seen):
+        return
     hops = [_as_seen(hop) for hop in wanted.next_hops]
     live = [hop for hop in (seen.next_hops if seen else ()) if not hop.inert]
-    if seen is not None and set(map(_facts, live)) == {_facts(hop) for hop in hops if not hop.inert}:
-        return
     addresses = {hop.next_hop for hop in hops}
     ended = [_switched_off(hop) for hop in live if hop.next_hop not in addresses]
     yield Change(
@@ -122,6 +122,12 @@ def _hops(view: SledView, wanted: ForwardingEntry, seen: SeenForwarding | None) 
         seen=seen,
         via=view.hop_switches.get(wanted.underlay, "") if ended else "",
     )
+
+
+def same_hops(wanted: ForwardingEntry, seen: SeenForwarding) -> bool:
+    """Return whether the hops in use are those of the blueprint; those that are switched off do not count."""
+    hops = [_as_seen(hop) for hop in wanted.next_hops]
+    return {_facts(hop) for hop in seen.next_hops if not hop.inert} == {_facts(h) for h in hops if not h.inert}
 
 
 def _facts(hop: SeenHop) -> tuple[object, ...]:

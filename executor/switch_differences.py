@@ -84,17 +84,18 @@ def _underlay(view: SwitchView, wanted: UnderlayEntry, seen: SeenUnderlay | None
         yield change(Kind.REBUILD_UNDERLAY, seen)
         yield create
     elif view.derived:
-        if _ports(seen) != set(wanted.members):
+        if member_ports(seen) != set(wanted.members):
             yield MembersElsewhere(target=view.dpd, group=group)
     else:
-        missing = set(wanted.members) - _ports(seen)
+        missing = set(wanted.members) - member_ports(seen)
         if missing:
-            yield change(Kind.MEMBERS_ADD, evolve(wanted, members=_ports(seen) | missing))
-        if wanted.complete and _ports(seen) - set(wanted.members):
+            yield change(Kind.MEMBERS_ADD, evolve(wanted, members=member_ports(seen) | missing))
+        if wanted.complete and member_ports(seen) - set(wanted.members):
             yield change(Kind.MEMBERS_REMOVE, wanted)
 
 
-def _ports(seen: SeenUnderlay) -> set[MemberPort]:
+def member_ports(seen: SeenUnderlay) -> set[MemberPort]:
+    """Return the member ports of an underlay group as the blueprint writes them."""
     return {MemberPort(port_id=m.port_id, link_id=m.link_id, direction=m.direction) for m in seen.members}
 
 
@@ -120,11 +121,12 @@ def _external(
         yield change(Kind.EXTERNAL_CREATE, evolve(wanted, sources=seen.sources) if kept else wanted)
     elif not kept and seen.internal_ip not in (None, wanted.internal_ip):
         yield change(Kind.EXTERNAL_RETARGET, wanted)
-    elif not kept and not _same_external(wanted, seen):
+    elif not kept and not same_external(wanted, seen):
         yield change(Kind.EXTERNAL_UPDATE, wanted)
 
 
-def _same_external(wanted: ExternalEntryRow, seen: SeenExternal) -> bool:
+def same_external(wanted: ExternalEntryRow, seen: SeenExternal) -> bool:
+    """Return whether *seen* is what the blueprint has, its tag apart."""
     return (
         seen.internal_ip == wanted.internal_ip
         and (seen.inner_mac or "").lower() == wanted.inner_mac.text

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from blueprints.run_report import Outcome
 from executor.changes import Change, Difference, Kind
+from executor.classes import CLASSES, Class, Classified
 from executor.compare import Comparison
 from executor.report import Report
 from executor.sending import CallOutcome, Sent
@@ -42,6 +43,10 @@ def print_report(out: Console, report: Report) -> None:
         f"  {plural(counts.get('writes', 0), 'write')}, {plural(counts.get('reasserts', 0), 're-assert')}, "
         f"{plural(counts.get('reads', 0), 'read')}"
     )
+    if report.classes is not None:
+        found = [(report.classes.total(which), which) for which in Class]
+        told = ", ".join(f"{count:,} {which}" for count, which in found if count)
+        out.print(f"  {plural(report.classes.observed, 'object')} in the tables{': ' + told if told else ''}")
     for reason in report.refusals:
         out.print(Text(f"  {safe(reason)}"))
     if report.actions:
@@ -81,10 +86,28 @@ def print_comparison(out: Console, comparison: Comparison) -> None:
         (change.kind.value, change.target, ", ".join(g.text for g in change.groups), _to(change))
         for change in difference.changes
     ])  # fmt: skip
+    print_classes(out, comparison.classes)
     _print_some(out, "No answer to trust", ("target", "why"), [
         (silence.target, silence.reason) for silence in difference.unknown
     ])  # fmt: skip
     _print_others(out, difference)
+
+
+def print_classes(out: Console, classes: Classified) -> None:
+    """Print what the objects of a rack are to a blueprint; what is not visible last."""
+    rows = [(which.value, f"{classes.total(which):,}", *CLASSES[which]) for which in Class if classes.total(which)]
+    rows.append(("all", f"{classes.observed:,}", "observed", ""))
+    rows += [
+        (
+            "not visible",
+            f"{count:,}",
+            f"{name.replace('_', ' ')} of the blueprint: nobody can list them",
+            "repeats it",
+        )
+        for name, count in classes.not_visible.items()
+        if count
+    ]
+    out.print(table("What stands there", ("class", "objects", "what", "execute"), rows))
 
 
 def _to(change: Change) -> str:

@@ -9,10 +9,12 @@ from attrs import evolve
 from blueprints.documents import observation_document
 from blueprints.files import STANDARD, read_blueprint, write_observation
 from blueprints.observation import Observation, Silence
+from executor.classes import classified
 from executor.observe import observe as ask
 from rackcast.commands.options import json_option, rack_options
 from rackcast.connect import Way
 from rackcast.exits import Exit
+from rackcast.reports import print_classes
 from rackcast.terminal import console, print_json, table
 
 
@@ -21,18 +23,27 @@ from rackcast.terminal import console, print_json, table
 @click.option(
     "--sleds-of", metavar="BLUEPRINT", help="With --dns, which does not list sleds: those of this blueprint."
 )
+@click.option("--against", metavar="BLUEPRINT", help="Say what the objects are to this blueprint; --sleds-of it too.")
 @rack_options
 @json_option
 @click.pass_context
 def observe(
-    ctx: click.Context, /, output: str | None, sleds_of: str | None, as_json: bool, **way: str | None
+    ctx: click.Context,
+    /,
+    output: str | None,
+    sleds_of: str | None,
+    against: str | None,
+    as_json: bool,
+    **way: str | None,
 ) -> None:
     """Ask every daemon of the rack what it holds.
 
     Ends with 4 if some did not answer; what they hold is then null in the observation, and why is under "silent".
     """
-    endpoints, unknown = Way(**way).find(read_blueprint(sleds_of).sleds if sleds_of else ())
-    if not endpoints.sleds and sleds_of is None:
+    blueprint = read_blueprint(against) if against else None
+    named = read_blueprint(sleds_of) if sleds_of else blueprint
+    endpoints, unknown = Way(**way).find(named.sleds if named else ())
+    if not endpoints.sleds and named is None:
         unknown = (*unknown, Silence(target="sleds", reason="DNS does not list them: name a blueprint by --sleds-of"))
     seen = asyncio.run(ask(endpoints))
     now = datetime.now(UTC).replace(microsecond=0)
@@ -40,9 +51,12 @@ def observe(
     if output:
         write_observation(output, seen)
     if as_json and output != STANDARD:
-        print_json(observation_document(seen))
+        document = observation_document(seen)
+        print_json(document if blueprint is None else {**document, "objects": classified(blueprint, seen).as_json()})
     elif output != STANDARD:
         _print(seen)
+        if blueprint is not None:
+            print_classes(console(), classified(blueprint, seen))
     ctx.exit(Exit.PARTIAL if seen.silent else Exit.DONE)
 
 

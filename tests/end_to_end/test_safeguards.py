@@ -14,7 +14,7 @@ import httpx
 import pytest
 from attrs import evolve
 
-from blueprints.files import read_snapshot, write_endpoints, write_snapshot
+from blueprints.files import read_observation, read_snapshot, write_endpoints, write_snapshot
 from simrack.background import running
 from simrack.rack import SimulatedRack
 from tests.rackcast.conftest import Run
@@ -154,3 +154,21 @@ def test_a_disk_without_room_for_the_journal_sends_nothing(
     assert "journal" in out
     assert "File too large" in out.replace("\n", " ")
     assert run("execute", second, *way).code == 0
+
+
+def test_objects_are_classified_by_every_command_that_reads(
+    run: Run, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """`execute`, `observe --against` and `diff --rack` count the same objects; files of observations are the same."""
+    first, second = plans
+    way = ("--endpoints", endpoints)
+    done = json.loads(run("execute", first, *way, "--json").out)["objects"]
+    seen = json.loads(run("observe", *way, "--against", first, "--json").out)["objects"]
+    compared = json.loads(run("diff", first, "--rack", *way, "--json").out)["objects"]
+    assert done == seen == compared
+    assert done["wanted"]["total"] == done["observed"] == 12
+    assert "nobody can list them" in run("observe", *way, "--against", first).out
+    assert "orphan" in run("diff", second, "--rack", *way).out
+    target = tmp_path / "observation.json"
+    assert run("observe", *way, "--against", second, "-o", target).code == 0
+    assert read_observation(str(target)).silent == ()
