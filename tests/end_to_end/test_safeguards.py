@@ -168,7 +168,7 @@ def test_objects_are_classified_by_every_command_that_reads(
     assert done == seen == compared
     assert done["wanted"]["total"] == done["observed"] == 12
     assert "nobody can list them" in run("observe", *way, "--against", first).out
-    assert "orphan" in run("diff", second, "--rack", *way).out
+    assert "stale" in run("diff", second, "--rack", *way).out
     target = tmp_path / "observation.json"
     assert run("observe", *way, "--against", second, "-o", target).code == 0
     assert read_observation(str(target)).silent == ()
