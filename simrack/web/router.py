@@ -3,7 +3,7 @@
 This file does not know what handlers do.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from attrs import define, field, frozen
 
@@ -59,6 +59,17 @@ class Router:
             for segment in route.pattern.strip("/").split("/"):
                 node = node.child(segment)
             node.routes.setdefault(route.method, []).append(route)
+
+    def patterns(self) -> Iterator[tuple[str, str]]:
+        """Yield method and pattern of every route."""
+        return self._below(self._root, "")
+
+    def _below(self, node: _Node, path: str) -> Iterator[tuple[str, str]]:
+        yield from ((method, path) for method in node.routes)
+        for segment, child in node.literal.items():
+            yield from self._below(child, f"{path}/{segment}")
+        if node.open is not None:
+            yield from self._below(node.open, f"{path}/{{{node.open.name}}}")
 
     def handler(self, request: Request) -> Handler:
         """Return who handles *request*, after filling in its open segments.

@@ -1,6 +1,5 @@
 """Every answer against the daemons' own API documents, where a copy of them lies beside the project."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from blueprints.identifiers import SwitchSlot
 from simrack.daemons import daemons_of
 from simrack.dpd.tables import TABLES
 from simrack.web.faults import Faults
-from simrack.web.router import Router
 from simrack.web.versions import DaemonKind
 from simrack.world import world_of
 from tests.simrack.contract import FILES, FOLDER, UNDOCUMENTED, document, kind_of
@@ -231,24 +229,13 @@ def test_lists_in_these_tests_are_not_empty(talk: Talk) -> None:
             assert all(lists) if lists else value or value == 0
 
 
-def patterns(router: Router) -> Iterator[tuple[str, str]]:
-    def below(node: Any, path: str) -> Iterator[tuple[str, str]]:
-        yield from ((method, path) for method in node.routes)
-        for segment, child in node.literal.items():
-            yield from below(child, f"{path}/{segment}")
-        if node.open is not None:
-            yield from below(node.open, f"{path}/{{{node.open.name}}}")
-
-    return below(router._root, "")
-
-
 @pytest.mark.parametrize(("kind", "version"), FILES)
 def test_every_call_that_is_served_is_documented_and_tested(kind: DaemonKind, version: str) -> None:
     """No daemon has calls of our own invention, but for the form that is newer than the documents."""
     target = next(target for target in (DPD, MGD, DDMD, MGS, SLED) if kind_of(target) is kind)
     daemon = daemons_of(world_of(small_rack(), Faults()))[target]
     tested = {(case.method, case.template) for case in CASES if case.target == target}
-    served = {row for row in patterns(daemon.router) if row[1] != UNDOCUMENTED}
+    served = {row for row in daemon.router.patterns() if row[1] != UNDOCUMENTED}
     assert served == tested
     for method, template in served:
         assert api_of(target, version).operation(method, template)

@@ -39,6 +39,22 @@ def originated(talk: Talk) -> list[str]:
     return [row["underlay_group"] for row in rows]
 
 
+def hold(talk: Talk) -> None:
+    ok(talk.control("PUT", "/time", {"held": True}))
+
+
+def sweep(talk: Talk) -> None:
+    """A group with no member on either switch, mapped on every sled; the clock is held and ddmd writes members."""
+    for slot in (SWITCH0, SWITCH1):
+        switch_group(talk, slot, G4, U4, TAG4)
+        path = f"/multicast/underlay-groups/{U4}?tag={TAG4}"
+        ok(talk.dpd("PUT", path, {"members": []}, slot))
+    for sled in SLEDS:
+        sled_group(talk, sled, G4, U4, SWITCH1)
+    hold(talk)
+    ok(talk.control("PUT", "/sweep", {"running": True}))
+
+
 class TestClock:
     """The clock alone."""
 
@@ -68,7 +84,7 @@ class TestMirror:
 
     @pytest.fixture(autouse=True)
     def held(self, talk: Talk) -> None:
-        ok(talk.control("PUT", "/time", {"held": True}))
+        hold(talk)
 
     def test_a_new_route_is_passed_on_at_once_and_a_deleted_one_withdrawn(self, talk: Talk) -> None:
         """Neither waits for a full comparison."""
@@ -135,15 +151,7 @@ class TestSweep:
 
     @pytest.fixture(autouse=True)
     def swept(self, talk: Talk) -> None:
-        """A group with no member on either switch, mapped on every sled; the clock is held."""
-        for slot in (SWITCH0, SWITCH1):
-            switch_group(talk, slot, G4, U4, TAG4)
-            path = f"/multicast/underlay-groups/{U4}?tag={TAG4}"
-            ok(talk.dpd("PUT", path, {"members": []}, slot))
-        for sled in SLEDS:
-            sled_group(talk, sled, G4, U4, SWITCH1)
-        ok(talk.control("PUT", "/time", {"held": True}))
-        ok(talk.control("PUT", "/sweep", {"running": True}))
+        sweep(talk)
 
     def test_members_follow_subscriptions_every_ten_seconds(self, talk: Talk) -> None:
         """A joined port's sled becomes a member on both switches, by the tag that is there."""

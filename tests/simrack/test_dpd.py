@@ -25,6 +25,7 @@ def external(group: str = G4, *sources: str, target: str = U4, tag: str | None =
 
 def error(response: httpx.Response) -> tuple[int, str, str | None]:
     body = response.json()
+    assert response.is_error, f"{response.status_code}: {body}"
     assert body["request_id"] == response.headers["x-request-id"]
     return response.status_code, body["message"], body.get("error_code")
 

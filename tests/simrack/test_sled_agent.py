@@ -9,6 +9,9 @@ import pytest
 
 from blueprints.documents import snapshot_document
 from blueprints.snapshot import Snapshot, VmmState
+from simrack.daemons import daemons_of
+from simrack.web.faults import Faults
+from simrack.world import world_of
 from tests.simrack.program import hop, join, leave, ok
 from tests.simrack.rows import (
     G4,
@@ -88,6 +91,14 @@ class TestMappings:
         m2p(talk, "PUT", mapping(underlay=U6))
         assert listed(talk) == [mapping(underlay=U6)]
         assert {row["underlay"] for row in state(talk)["nic_filters"]} == {U4, U6}
+
+    def test_clearing_an_unmapped_group_releases_a_filter_alone(self, talk: Talk) -> None:
+        """The filter that is named goes, and the mapping of the living group stays."""
+        m2p(talk, "PUT", mapping())
+        m2p(talk, "PUT", mapping(underlay=U6))
+        assert m2p(talk, "DELETE", mapping(group=U4, underlay=U4)) == 204
+        assert listed(talk) == [mapping(underlay=U6)]
+        assert {row["underlay"] for row in state(talk)["nic_filters"]} == {U6}
 
     def test_clearing_goes_by_group_whatever_underlay_group_is_named(self, talk: Talk) -> None:
         """So clearing a stale pair after the right one was set destroys the right one."""
@@ -465,6 +476,30 @@ def test_a_restart_forgets_what_vmms_were_told(talk: Talk) -> None:
     talk.restart(f"sled {HERE}", keep_state=True)
     join(talk, 0, LISTENER, G4)
     assert heard_under(talk) == {U4: [], U6: []}
+
+
+def test_a_restart_may_take_the_ports_along(talk: Talk) -> None:
+    """Mappings, forwarding and filters are there afterwards; VMMs are dead until a snapshot has them again."""
+    m2p(talk, "PUT", mapping())
+    talk.sled(HERE, "PUT", FORWARDING, {"underlay": U4, "next_hops": [hop(SWITCH0)]})
+    join(talk, 0, LISTENER, G4)
+    before = state(talk)
+    talk.fault(f"sled {HERE}", "ports_die")
+    talk.restart(f"sled {HERE}", keep_state=True)
+    assert state(talk) == before | {"subscriptions": [], "vmms": []}
+    assert join(talk, 0, LISTENER, G4).status_code == 404
+    ok(talk.control("PUT", "/snapshot", snapshot_document(small_rack())))
+    assert join(talk, 0, LISTENER, G4).status_code == 204
+
+
+def test_subscriptions_and_filters_cannot_be_read(talk: Talk) -> None:
+    """Of what is written to sleds, only mappings and forwarding are told by anybody but the control interface."""
+    m2p(talk, "PUT", mapping())
+    join(talk, 0, LISTENER, G4)
+    served = daemons_of(world_of(small_rack(), Faults()))[f"sled {HERE}"].router.patterns()
+    read = {pattern for method, pattern in served if method == "GET"}
+    assert read == {M2P, FORWARDING, "/vmms/{propolis_id}/state", "/sled-identifiers", "/inventory"}
+    assert talk.sled(HERE, "GET", f"/vmms/{propolis(LISTENER)}/multicast-group").status_code == 405
 
 
 def test_what_sleds_say_about_themselves(talk: Talk) -> None:
