@@ -29,7 +29,7 @@ FINDINGS: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "multicast_disabled": (_N, "the feature is off: nothing is planned and nothing removed"),
         "capacity_exceeded": (_E, "a switch has no room for what is planned: nothing of the plan is carried out"),
         "switch_missing": (_W, "a rack has two switches and the snapshot knows one"),
-        "switch_address_contradicted": (_W, "witnesses disagree on where a switch is: the first in order is believed"),
+        "switch_address_contradicted": (_W, "witnesses disagree on where a switch is: the first one is believed"),
         "sled_of_other_rack": (_N, "the datastore knows sleds of other racks: left out"),
         "sled_nics_unstated": (_N, "nothing can be asked which NICs sleds have, and nobody stated it"),
         "sled_row_missing": (_W, "the parent knows a sled that has no row: kept as it was"),

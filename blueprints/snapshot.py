@@ -22,8 +22,8 @@ from blueprints.ordering import Key, addresses, by_slot, in_order, maybe_in_orde
 
 SNAPSHOT_FORMAT = "rackcast.snapshot/1"
 
-INVENTORY_AGE = timedelta(hours=1)
-"""Collections are made every ten minutes; of an older one, several have failed."""
+INVENTORY_AGE = timedelta(days=1)
+"""Collections are made every ten minutes: when all of a day are missing, nobody has watched who was moved where."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far clocks of one rack may be apart."""

@@ -8,16 +8,20 @@ This file does not know SQL, nor what follows from the rows for a plan.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from uuid import UUID
 
 from blueprints.addresses import Address
 from blueprints.errors import InvariantError
 from blueprints.findings import Finding, Severity, sorted_findings
-from blueprints.snapshot import CLOCK_SKEW, INVENTORY_AGE, GroupState, Inventory
+from blueprints.snapshot import CLOCK_SKEW, GroupState, Inventory
 from collector.stored import Stored
 
 _W, _N = Severity.WARNING, Severity.NOTE
+
+_LATE = timedelta(hours=1)
+"""Collections are made every ten minutes; of an older one, several have failed: somebody should look."""
 
 CHECKS: Mapping[str, tuple[Severity, str]] = MappingProxyType(
     {
@@ -158,7 +162,7 @@ def _inventory(stored: Stored) -> Iterator[Finding]:
 def _age(inventory: Inventory, stored: Stored, subject: str) -> Iterator[Finding]:
     age = stored.taken_at - inventory.completed_at
     ended = f"it ended {inventory.completed_at:%Y-%m-%d %H:%M:%S} UTC"
-    if age > INVENTORY_AGE:
+    if age > _LATE:
         yield found("inventory_late", subject, f"{ended}, {age} before the datastore was read")
     elif -age > CLOCK_SKEW:
         yield found("inventory_early", subject, f"{ended}, {-age} after the datastore was read")

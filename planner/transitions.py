@@ -54,14 +54,23 @@ def _of_groups(draft: Draft) -> Iterable[Transition]:
         if row.id in held:
             continue
         if row.state is GroupState.DELETING:
-            if row.underlay_group_id and len(draft.snapshot.switches) < len(SwitchSlot):
-                continue  # the switch that is not in the plan may still have it, and the row is all that tells
+            if row.underlay_group_id and _may_stay(draft, row):
+                continue
             because = "its state is gone from the rack" if row.underlay_group_id else "it never had state on the rack"
             yield _move(Subject.GROUP, row, DELETED, because)
         elif is_live(row) and row.id not in peopled and _past_grace(draft, row):
             yield _move(Subject.GROUP, row, GroupState.DELETING, "no live member, and the grace is over")
         elif row.state is GroupState.CREATING and row.id in draft.groups:
             yield _move(Subject.GROUP, row, GroupState.ACTIVE, "its state is on the rack")
+
+
+def _may_stay(draft: Draft, row: Group) -> bool:
+    """Return whether something of an ending group may outlast the plan; then its row, which is all that tells, stays.
+
+    A switch that is not in the plan may have it, and on the address of a held group nothing is touched.
+    """
+    missing = len(draft.snapshot.switches) < len(SwitchSlot)
+    return missing or any(group.multicast_ip == row.multicast_ip for group in draft.held)
 
 
 def _past_grace(draft: Draft, row: Group) -> bool:

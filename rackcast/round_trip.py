@@ -14,6 +14,8 @@ from rackcast.simulated import RunningRack
 def collected_again(rack: RunningRack, dsn: str, loaded: Snapshot) -> tuple[Snapshot, list[str]]:
     """Return the snapshot of a simulated *rack* and its database, and the names of what differs from *loaded*.
 
+    The snapshot has the time of *loaded*.
+
     Args:
         rack: whose switches are asked.
         dsn: the database with the rows of *loaded*.
@@ -23,7 +25,9 @@ def collected_again(rack: RunningRack, dsn: str, loaded: Snapshot) -> tuple[Snap
     stated = Stated(policy=loaded.policy, underlay_nics=nics.pop() if len(nics) == 1 else None)
     snapshot, _ = collected(Sources(dsn=dsn, dns=None, endpoints=rack.endpoints), stated)
     wanted = _collectable(loaded)
-    found = evolve(snapshot, source=wanted.source, evaluated_at=wanted.evaluated_at)
+    # The rows are of the day that they tell of; by today's clock their inventory would be too old to go by.
+    snapshot = evolve(snapshot, evaluated_at=wanted.evaluated_at)
+    found = evolve(snapshot, source=wanted.source)
     return snapshot, [name for name in _names() if getattr(found, name) != getattr(wanted, name)]
 
 
