@@ -1,5 +1,7 @@
 """Whether rows agree: each check on real rows, one edit of a rack with which nothing is wrong."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -162,6 +164,15 @@ def test_findings_are_sorted_and_told_once(sound: str) -> None:
     findings = check(read(sound))
     assert len(findings) > 1
     assert findings == sorted_findings(findings)
+
+
+def test_checks_need_no_driver() -> None:
+    """What takes rows and returns records or findings is imported where no driver of databases is installed."""
+    pure = ("checks", "refusals", "rows", "schema", "statements", "stored", "values")
+    without = "import sys; sys.modules['psycopg'] = None; "
+    subprocess.run(
+        [sys.executable, "-c", without + "".join(f"import collector.{name}; " for name in pure)], check=True
+    )
 
 
 def test_an_unknown_code_is_our_mistake() -> None:

@@ -146,6 +146,15 @@ def test_pages_lose_and_repeat_nothing(shared: str) -> None:
     assert_is(read(shared), _crowd())
 
 
+def test_processes_that_are_gone_are_not_read(shared: str) -> None:
+    """An instance whose row points to a deleted process has none."""
+    load(shared, small_rack())
+    meddle(shared, "UPDATE vmm SET time_deleted = now() WHERE instance_id IN (%s, %s)", LISTENER, MOVER)
+    gone = {row.id: row for row in read(shared).instances if row.active_vmm is None and row.target_vmm is None}
+    assert set(gone) == {LISTENER, MOVER}
+    assert {row.state for row in gone.values()} == {InstanceState.VMM}
+
+
 # --- one cut --------------------------------------------------------------------------------------------------------
 
 

@@ -77,7 +77,9 @@ def test_who_cannot_be_reached_is_told_without_the_password(
 
 MALFORMED = {
     "the @ of a password": f"postgresql://root:{CANARY}@127.0.0.1:1/omicron",
-    "the / of a password": "postgresql://root:can%61ry/p%40ss@127.0.0.1/omicron".replace("%61", "a"),
+    "the @ alone": "postgresql://root:p@ss@127.0.0.1:1/omicron",
+    "the / of a password": "postgresql://root:canary/p%40ss@127.0.0.1/omicron",
+    "the / after what could be a port": "postgresql://root:12/anary@127.0.0.1/omicron",
     "a password as port": "postgresql://root:canary:5432/omicron",
     "a % that begins nothing": "postgresql://root:canary%zz@127.0.0.1/omicron",
     "a password with a space": "host=127.0.0.1 password=p@ss canary",
