@@ -12,6 +12,7 @@
     POST /time                  {seconds}: moves the clock on
     PUT /sweep                  {running}: whether ddmd is the writer of member ports
     PUT /packet-engines         {selects}: whether packet engines give each flow to one next hop alone
+    PUT /dpds                   {backend, revision}: tofino_stub or tofino_asic, e2e or main
     GET, PUT /watch             [packet, …]: sends these after each step of a chip, between two halves of a request
 
 This file does not know what a fault does or how a packet travels.
@@ -31,6 +32,7 @@ from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
 from simrack import sweep
 from simrack.addresses import is_multicast
+from simrack.dpd.groups import STUB, TOFINO
 from simrack.nameserver import DNS_FAULTS
 from simrack.packets import Ear, Packet, Walk, enter_switch, leave_instance
 from simrack.state import state_of
@@ -83,6 +85,7 @@ class Control:
             Route("POST", "/time", self._advance),
             Route("PUT", "/sweep", self._sweep),
             Route("PUT", "/packet-engines", self._set_engines),
+            Route("PUT", "/dpds", self._set_dpds),
             Route("GET", "/watch", lambda _: answer(self.watch.to_json())),
             Route("PUT", "/watch", self._set_watch),
         )
@@ -193,6 +196,15 @@ class Control:
         selects = need(request.json(), "selects", bool)
         for agent in self.world.agents.values():
             agent.opte.selects = selects
+        return NO_CONTENT
+
+    def _set_dpds(self, request: Request) -> Answer:
+        body = request.json()
+        backend, revision = need(body, "backend", str), need(body, "revision", str)
+        if backend not in (STUB, TOFINO) or revision not in ("e2e", "main"):
+            raise bad_request(f"backend is {STUB} or {TOFINO}, revision e2e or main")
+        for dpd in self.world.dpds.values():
+            dpd.backend, dpd.main = backend, revision == "main"
         return NO_CONTENT
 
     def _set_watch(self, request: Request) -> Answer:

@@ -18,6 +18,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from blueprints.addresses import Address
+from blueprints.blueprint import Direction
 from blueprints.identifiers import PortId
 from simrack.dpd.model import External, Port
 from simrack.web.answers import bad_request, refused
@@ -50,6 +51,8 @@ class Replication:
 
     group_id: int
     ports: set[Port] = field(factory=set)
+    bitmap: bool = False
+    """Whether its bitmap row was written: at creation with members, or when external members change."""
 
 
 Filter = frozenset[Address] | None
@@ -137,6 +140,7 @@ class Chip:
             if port in replication.ports:
                 raise refused(500)
             self._add(replication, port)
+        replication.bitmap = bool(wanted)
         self.replication[group] = replication
         self._take_rows(cost)
         self.stepped(f"group {group} made")
@@ -167,6 +171,7 @@ class Chip:
             if port not in replication.ports:
                 raise bad_request(f"{port.port_id} is not in the replication group")
             replication.ports.remove(port)
+            replication.bitmap |= port.direction is Direction.EXTERNAL
             self.stepped(f"port {port.port_id} out of {group}")
         for port in coming:
             if not replication.ports and not counted:
@@ -174,6 +179,7 @@ class Chip:
             if port in replication.ports:
                 raise bad_request(f"{port.port_id} is already in the replication group")
             self._add(replication, port)
+            replication.bitmap |= port.direction is Direction.EXTERNAL
             self.stepped(f"port {port.port_id} into {group}")
 
     def drop_group(self, group: Address) -> None:

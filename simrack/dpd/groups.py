@@ -11,7 +11,11 @@ Rules:
     D6  A member change that fails leaves the chip where it got to and the soft state as it was.
     D7  A tag is looked at after the tables are filled, and a bad one leaves them so. Whoever creates the group next
         is refused because its rows are there, and that refusal's own roll-back sweeps them: the one after succeeds.
-    D8  A chip that misses an entry which a change or deletion needs makes dpd forget the group; its rows stay.
+    D8  A chip that misses an entry which a change or deletion needs makes dpd forget the group; its rows stay. A real
+        chip misses the bitmap of a group that was created empty and never had an external member, once the group is
+        emptied or deleted; the stub does not mind.
+    D9  The main revision tells the old sources after an update that names none at all, while its chip lets everybody
+        in. The end-to-end revision does not.
 
 Source: dendrite, dpd/src/mcast/mod.rs; API documents 12.0.0 and 13.0.0. This file does not know HTTP encodings.
 """
@@ -21,7 +25,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from blueprints.addresses import Address
 from simrack.dpd.chip import Chip, Entry
@@ -29,6 +33,9 @@ from simrack.dpd.ids import GroupIds
 from simrack.dpd.model import External, ExternalGroup, Port, UnderlayGroup
 from simrack.dpd.rules import TAG_MISMATCH, check_external, check_group, check_tag, check_underlay
 from simrack.web.answers import HttpError, bad_request, refused
+
+STUB, TOFINO = "tofino_stub", "tofino_asic"
+"""What dpd calls a chip that is played and one that is real (rule D8)."""
 
 
 def _never() -> bool:
@@ -46,6 +53,10 @@ class Dpd:
     """Underlay group to the external group that guards it (rule D5)."""
 
     ids: GroupIds = field(factory=GroupIds)
+
+    backend: str = STUB
+    main: bool = False
+    """Whether it is the main revision (rule D9)."""
 
     misses_entry: Callable[[], bool] = _never
     """Asked before each change and deletion of an underlay group (rule D8)."""
@@ -97,8 +108,8 @@ class Dpd:
         """
         known = self._underlay(group)
         self._check_owner(known.tag, tag)
-        self._need_entry(known)
         old, new = set(known.members), set(members)
+        self._need_entry(known, emptied=bool(old) and not new)
         self.chip.change_ports(group, sorted(old - new), sorted(new - old))
         known.members = members
         return known
@@ -123,8 +134,10 @@ class Dpd:
         self.external[group] = created
         return created
 
-    def replace_external(self, group: Address, external: External, tag: str) -> ExternalGroup:
-        """Replace the attributes of an external group (rule D4).
+    def replace_external(
+        self, group: Address, external: External, tag: str, *, silent: bool = False
+    ) -> ExternalGroup:
+        """Replace the attributes of an external group (rule D4); *silent*: no sources were named, not even none.
 
         Raises:
             HttpError: 404 no such group, 400 tag mismatch or refused by the rules, 507 full.
@@ -143,7 +156,8 @@ class Dpd:
         if target is not None:
             known.external_group_id = target.external_group_id
         self._referrers[external.nat.internal_ip] = group
-        known.external = external
+        stale = self.main and silent
+        known.external = evolve(external, sources=known.external.sources) if stale else external
         return known
 
     def delete(self, group: Address, tag: str) -> None:
@@ -202,7 +216,7 @@ class Dpd:
 
     def _delete(self, known: UnderlayGroup | ExternalGroup) -> None:
         if isinstance(known, UnderlayGroup):
-            self._need_entry(known)
+            self._need_entry(known, emptied=True)
             self.chip.drop_group(known.group_ip)
             self._forget(known)
             return
@@ -214,9 +228,10 @@ class Dpd:
         del self.underlay[known.group_ip]
         self.ids.free(known.underlay_group_id, known.external_group_id)
 
-    def _need_entry(self, known: UnderlayGroup) -> None:
+    def _need_entry(self, known: UnderlayGroup, *, emptied: bool) -> None:
         """Rule D8."""
-        if self.misses_entry():
+        without = emptied and self.backend == TOFINO and not self.chip.replication[known.group_ip].bitmap
+        if without or self.misses_entry():
             self._forget(known)
             raise refused(404, f"an entry of {known.group_ip} is missing")
 

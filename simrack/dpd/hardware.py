@@ -38,12 +38,11 @@ class SwitchHardware:
     serial: str
     model: str
 
-    @property
-    def identifiers(self) -> dict[str, Any]:
-        """The body of ``GET /switch/identifiers``."""
+    def identifiers(self, backend: str) -> dict[str, Any]:
+        """Return the body of ``GET /switch/identifiers``; *backend* says what kind of chip it is."""
         return {
             "sidecar_id": str(uuid5(NAMESPACE_OID, f"sidecar {self.serial}")),
-            "asic_backend": "tofino_stub",
+            "asic_backend": backend,
             "fab": None,
             "fuse": None,
             "lot": None,

@@ -67,7 +67,7 @@ def routes(switch: Switch) -> tuple[Route, ...]:
         Route("DELETE", "/multicast/untagged", _untagged, since),
         Route("DELETE", "/all-settings", partial(_reset, switch.dpd)),
         Route("DELETE", "/all-settings/{tag}", lambda _: NO_CONTENT),
-        Route("GET", "/switch/identifiers", lambda _: answer(switch.hardware().identifiers)),
+        Route("GET", "/switch/identifiers", lambda _: answer(switch.hardware().identifiers(switch.dpd.backend))),
         Route("GET", "/backplane-map", partial(_backplane_map, switch)),
         Route("GET", "/backplane-map/{port_id}", partial(_backplane_link, switch)),
         Route("GET", "/ports", partial(_ports, switch)),
@@ -133,7 +133,10 @@ def _create_external(dpd: Dpd, request: Request) -> Answer:
 
 def _put_external(dpd: Dpd, request: Request) -> Answer:
     group, tag = request.param("group_ip", ip), _tag_of(request)
-    return answer(show_external(dpd.replace_external(group, read_external(request.json()), tag)))
+    body = request.json()
+    external = read_external(body)
+    silent = body.get("sources") is None
+    return answer(show_external(dpd.replace_external(group, external, tag, silent=silent)))
 
 
 def _list(dpd: Dpd, request: Request) -> Answer:

@@ -19,6 +19,7 @@ AS_AT_FIRST: Mapping[str, Json] = {
     "/time": {"held": False},
     "/sweep": {"running": False},
     "/packet-engines": {"selects": False},
+    "/dpds": {"backend": "tofino_stub", "revision": "e2e"},
     "/watch": [],
 }
 """What of the control interface is put back, and to what."""

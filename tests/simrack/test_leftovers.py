@@ -71,6 +71,87 @@ def test_a_missing_entry_makes_dpd_forget_the_group(talk: Talk, method: str, pat
     assert statuses(talk, create, create) == [409, 201]
 
 
+class TestRealChips:
+    """A chip that minds the deletion of what is not there."""
+
+    @pytest.fixture(autouse=True)
+    def tofino(self, talk: Talk) -> None:
+        ok(talk.control("PUT", "/dpds", {"backend": "tofino_asic", "revision": "e2e"}))
+
+    def create(self, talk: Talk, *members: Json) -> int:
+        return talk.dpd("POST", UNDERLAYS, UNDERLAY | {"members": list(members)}).status_code
+
+    def put(self, talk: Talk, *members: Json) -> int:
+        return talk.dpd("PUT", f"{UNDERLAYS}/{U4}?tag={TAG4}", {"members": list(members)}).status_code
+
+    def delete(self, talk: Talk) -> int:
+        return talk.dpd("DELETE", f"{GROUPS}/{U4}?tag={TAG4}").status_code
+
+    def test_a_switch_says_which_chip_it_has(self, talk: Talk) -> None:
+        """By the name of its backend."""
+        assert talk.dpd("GET", "/switch/identifiers").json()["asic_backend"] == "tofino_asic"
+
+    def test_a_group_created_empty_is_lost_when_it_is_emptied(self, talk: Talk) -> None:
+        """Its bitmap was never written: 404, the group is nowhere and its rows are left."""
+        assert (self.create(talk), self.put(talk, port(14)), self.put(talk)) == (201, 200, 404)
+        assert talk.dpd("GET", f"{GROUPS}/{U4}").status_code == 404
+        assert rows(talk)["route v6"] == 1
+
+    def test_a_group_created_empty_is_lost_when_it_is_deleted(self, talk: Talk) -> None:
+        """The delete says that nothing was there, and what comes next finds rows in its way."""
+        assert (self.create(talk), self.put(talk, port(14)), self.delete(talk)) == (201, 200, 404)
+        assert (self.create(talk), self.create(talk)) == (409, 201)
+
+    def test_a_group_created_with_members_is_not(self, talk: Talk) -> None:
+        """So that is how to create them."""
+        assert (self.create(talk, port(14)), self.put(talk), self.delete(talk)) == (201, 200, 204)
+        assert rows(talk) == {}
+
+    def test_an_external_member_writes_the_bitmap(self, talk: Talk) -> None:
+        """Once it came or went, everything is there."""
+        assert (self.create(talk), self.put(talk, port(14, "External")), self.put(talk)) == (201, 200, 200)
+        assert self.delete(talk) == 204
+
+
+class TestMainRevision:
+    """The revision that forgets to forget sources."""
+
+    PATH = f"{EXTERNALS}/{G4}?tag={TAG4}"
+
+    @pytest.fixture(autouse=True)
+    def main(self, talk: Talk) -> None:
+        ok(talk.control("PUT", "/dpds", {"backend": "tofino_stub", "revision": "main"}))
+        program(talk)
+        ok(talk.dpd("PUT", self.PATH, attributes(U4, S4)))
+
+    def told(self, talk: Talk) -> Json:
+        return talk.dpd("GET", f"{GROUPS}/{G4}").json()["sources"]
+
+    @pytest.mark.parametrize("absent", [False, True])
+    def test_no_sources_at_all_leave_the_old_ones_told(self, talk: Talk, absent: bool) -> None:
+        """Absent or null: the chip lets everybody in, and GET lies for ever."""
+        body = {name: value for name, value in attributes(U4).items() if name != "sources"}
+        body |= {} if absent else {"sources": None}
+        assert talk.heard({"switch": "switch0"}, G4, "10.20.0.77") == {}
+        ok(talk.dpd("PUT", self.PATH, body))
+        assert self.told(talk) == [{"Exact": S4}]
+        assert talk.heard({"switch": "switch0"}, G4, "10.20.0.77") != {}
+
+    @pytest.mark.parametrize("sources", [[], ["Any"]])
+    def test_none_or_any_in_so_many_words_are_told(self, talk: Talk, sources: Json) -> None:
+        """So that is how to say it, to both revisions."""
+        ok(talk.dpd("PUT", self.PATH, attributes(U4) | {"sources": sources}))
+        assert self.told(talk) is None
+
+
+@pytest.mark.parametrize(
+    "body", [{"backend": "paper", "revision": "e2e"}, {"backend": "tofino_asic", "revision": "x"}]
+)
+def test_other_dpds_are_not_played(talk: Talk, body: Json) -> None:
+    """A backend and a revision that are known."""
+    assert talk.control("PUT", "/dpds", body).status_code == 400
+
+
 def test_a_restart_sweeps_everything(talk: Talk) -> None:
     """Nothing survives dpd, leaked rows neither."""
     talk.dpd("POST", UNDERLAYS, UNDERLAY | {"tag": "b ad"})

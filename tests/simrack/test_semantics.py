@@ -172,10 +172,12 @@ def refilter_at_once(self: Chip, group: Address, wanted: Filter) -> None:
 _replace_external = Dpd.replace_external
 
 
-def replace_where_the_target_is(self: Dpd, group: Address, external: External, tag: str) -> ExternalGroup:
+def replace_where_the_target_is(
+    self: Dpd, group: Address, external: External, tag: str, *, silent: bool
+) -> ExternalGroup:
     if external.nat.internal_ip not in self.underlay:
         raise bad_request("no such underlay group")
-    return _replace_external(self, group, external, tag)
+    return _replace_external(self, group, external, tag, silent=silent)
 
 
 def forbid_another_owner(_: Dpd, stored: str, given: str) -> None:
@@ -195,7 +197,8 @@ def select_everything(_: Mrib, __: RouteKey) -> bool:
     return True
 
 
-def forget_nothing(self: Dpd, _: UnderlayGroup) -> None:
+def forget_nothing(self: Dpd, _: UnderlayGroup, *, emptied: bool) -> None:
+    del emptied
     if self.misses_entry():
         raise refused(404)
 
