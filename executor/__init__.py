@@ -8,16 +8,23 @@ from blueprints.run_report import Outcome
 from executor.compare import Comparison, compare
 from executor.discovery import Discovery, discover
 from executor.execute import execute
-from executor.limits import Limits
+from executor.fence import TargetStore
+from executor.journal import JournalFile
+from executor.limits import Allowances, Limits
 from executor.observe import observe
 from executor.report import Report
+from executor.safeguards import Safeguards
 
 __all__ = [
+    "Allowances",
     "Comparison",
     "Discovery",
+    "JournalFile",
     "Limits",
     "Outcome",
     "Report",
+    "Safeguards",
+    "TargetStore",
     "compare",
     "discover",
     "execute",

@@ -182,11 +182,15 @@ class _Sorter:
         return self._of_ours(self.ours.owns_route(seen), same, (seen.group,))
 
     def _mapping(self, seen: SeenM2p, same: bool) -> Class:
+        if same and not self.content.held:
+            return Class.WANTED
         if self.ours.holds(seen.group, seen.underlay):
             return Class.HELD
         return self._of_ours(self.ours.owns_mapping(seen.group, seen.underlay), same, (seen.group,))
 
     def _forwarding(self, seen: SeenForwarding, same: bool) -> Class:
+        if same and not self.content.held:
+            return Class.WANTED
         groups = self.ours.groups_of(seen.underlay)
         if self.ours.holds(*groups, seen.underlay):
             return Class.HELD

@@ -124,13 +124,10 @@ class _Extent:
         """Yield the groups that something is programmed for, on a switch or on a sled."""
         for slot, _ in self._switches():
             yield from (group for group, _ in self.rows(slot))
-        for sled, seen in self.observation.sleds.items():
-            if sled in self.content.sleds:
-                for pair in seen.m2p or ():
-                    if self.ours.owns_mapping(pair.group, pair.underlay) and not self.ours.holds(
-                        pair.group, pair.underlay
-                    ):
-                        yield pair.group
+        sleds = [seen for sled, seen in self.observation.sleds.items() if sled in self.content.sleds]
+        for group, underlay in {(pair.group, pair.underlay) for seen in sleds for pair in seen.m2p or ()}:
+            if self.ours.owns_mapping(group, underlay) and not self.ours.holds(group, underlay):
+                yield group
 
     def rows(self, slot: SwitchSlot) -> Iterator[tuple[Address, bool]]:
         """Yield the group of each row of ours that a switch was seen to hold, and whether the row stays."""

@@ -14,6 +14,7 @@ This file does not know what the blueprint wants of an object, only whether it m
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from uuid import UUID
 
 from attrs import evolve, field, frozen
@@ -25,6 +26,7 @@ from blueprints.observation import Observation, SeenExternal, SeenM2p, SeenRoute
 from executor.targets import Target
 
 
+@lru_cache(maxsize=8192)
 def named_by(tag: str) -> tuple[UUID, Address] | None:
     """Return group and address that a canonical tag names, or None for a tag of another form."""
     try:

@@ -126,12 +126,17 @@ def _hops(view: SledView, wanted: ForwardingEntry, seen: SeenForwarding | None) 
 
 def same_hops(wanted: ForwardingEntry, seen: SeenForwarding) -> bool:
     """Return whether the hops in use are those of the blueprint; those that are switched off do not count."""
-    hops = [_as_seen(hop) for hop in wanted.next_hops]
-    return {_facts(hop) for hop in seen.next_hops if not hop.inert} == {_facts(h) for h in hops if not h.inert}
+    live = [hop for hop in seen.next_hops if not hop.inert]
+    return len(live) == len(wanted.next_hops) and all(map(_same_hop, wanted.next_hops, live))
 
 
-def _facts(hop: SeenHop) -> tuple[object, ...]:
-    return (hop.next_hop, hop.replication, hop.mode, hop.sources)
+def _same_hop(wanted: NextHop, seen: SeenHop) -> bool:
+    return (
+        wanted.next_hop == seen.next_hop
+        and wanted.replication.value == seen.replication
+        and wanted.filter.mode is seen.mode
+        and wanted.filter.sources == seen.sources
+    )
 
 
 def _as_seen(hop: NextHop) -> SeenHop:
