@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
@@ -18,6 +18,7 @@ from executor.actions import FORMS, Effect
 from executor.calls import Call
 from executor.changes import Change, Difference
 from executor.classes import classified
+from executor.debts import LOSSY, Failure, debts
 from executor.differences import differences
 from executor.extent import Loss
 from executor.gates import Ledger, split_by_consent
@@ -32,19 +33,6 @@ from executor.sending import CallOutcome, Sent, send
 from executor.targets import Target
 
 T = TypeVar("T")
-
-
-@frozen(kw_only=True)
-class _Failure:
-    """Why something is not in effect."""
-
-    change: Change
-    because: str
-    proven: bool = False
-    """Reading the wanted state back does not disprove it."""
-
-    held: bool = False
-    """It was not sent."""
 
 
 @define(kw_only=True, eq=False)
@@ -71,7 +59,7 @@ class Run:
 
     ledger: Ledger = field(factory=Ledger)
     sent: list[Sent] = field(factory=list)
-    failures: list[_Failure] = field(factory=list)
+    failures: list[Failure] = field(factory=list)
     unread: set[Target] = field(factory=set)
     """Targets that were written to since they were read."""
 
@@ -101,7 +89,7 @@ class Run:
             occupied=self.memory.occupied(difference),
         )
         owed = [owed_change(held.change, held.because) for held in rehearsal.held]
-        owed += [owed_change(change, _CONSENT, consent=True) for change in rehearsal.waiting]
+        owed += [owed_change(change, LOSSY, consent=True) for change in rehearsal.waiting]
         owed += owed_by(difference) + self.unaccepted
         differs = bool(difference.changes or difference.conflicts)
         if rehearsal.waiting or self.unaccepted:
@@ -130,7 +118,8 @@ class Run:
         if freed:
             self._forget_held(freed)
             difference = await self._round(difference, lambda each: second_round(self._sendable(each), freed))
-        owed = self._owed(difference)
+        _, waiting = split_by_consent(difference, allow_loss=self.guards.allow_loss)
+        owed = debts(difference, self.failures, waiting)
         because = self.memory.end(self.seen)
         if because is not None:
             owed.append(Owed(target="rack", because=because))
@@ -211,10 +200,10 @@ class Run:
             return
         self.ledger.trouble(sent.call.changes)
         proven = sent.outcome is CallOutcome.REFUSED and not sent.call.form.reading_proves
-        self.failures += [_Failure(change=c, because=sent.note, proven=proven) for c in sent.call.changes]
+        self.failures += [Failure(change=c, because=sent.note, proven=proven) for c in sent.call.changes]
 
     def _hold(self, held: Iterable[Held]) -> None:
-        self.failures += [_Failure(change=each.change, because=each.because, held=True) for each in held]
+        self.failures += [Failure(change=each.change, because=each.because, held=True) for each in held]
 
     async def _read_back(self, difference: Difference) -> Difference:
         """Return what differs now; only targets that were written to are read again."""
@@ -224,22 +213,6 @@ class Run:
         self.unread.clear()
         self.seen = merged(self.seen, await self.rack.observe(targets), targets)
         return differences(self.blueprint, self.seen, earlier=self.begin)
-
-    def _owed(self, difference: Difference) -> list[Owed]:
-        """Return what is not in effect after all, each with the best reason that is known."""
-        reasons = {_key(failure.change): failure.because for failure in self.failures}
-        _, waiting = split_by_consent(difference, allow_loss=self.guards.allow_loss)
-        consent = {_key(change) for change in waiting}
-        owed = owed_by(difference)
-        for change in difference.changes:
-            key = _key(change)
-            because = _CONSENT if key in consent else reasons.get(key, "it still differs after the run")
-            owed.append(owed_change(change, because, consent=key in consent))
-        for failure in self.failures:
-            if failure.proven or FORMS[failure.change.kind].effect is Effect.REASSERT:
-                owed.append(owed_change(failure.change, failure.because))
-        waits = [change for change in waiting if FORMS[change.kind].effect is Effect.REASSERT]
-        return owed + [owed_change(change, _CONSENT, consent=True) for change in waits]
 
     def _report(
         self,
@@ -279,10 +252,5 @@ async def _together(parts: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         raise
 
 
-_CONSENT = "no order of calls avoids a loss: --allow-loss accepts it"
 _MASS_CHANGE = "--allow-mass-change accepts it"
 _NOBODY = "no sled of the blueprint answers: this may be another rack"
-
-
-def _key(change: Change) -> tuple[object, ...]:
-    return (change.kind, change.target, change.subject, change.row.sort_key)
