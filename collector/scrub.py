@@ -145,6 +145,7 @@ class Scrubber:
         Raises:
             InvariantError: it holds something that no document held which the scrubber was made for.
         """
+        self._blueprints.setdefault(blueprint.digest, blueprint)
         if blueprint.digest not in self._sealed:
             self._sealed[blueprint.digest] = sealed(
                 self._content(blueprint),
@@ -158,7 +159,7 @@ class Scrubber:
     def mapping(self) -> dict[str, dict[str, str]]:
         """Return what became of everything, table by table: with it the owner can read an answer.
 
-        Addresses and tags that only a plan made are there once that plan was scrubbed.
+        Digests of blueprints are there once they were scrubbed, and addresses and tags that only a plan made.
         """
         return {
             "ids": {str(name): str(other) for name, other in self._ids.items()},
@@ -166,6 +167,7 @@ class Scrubber:
             "serials": dict(sorted(self._serials.items())),
             "names": dict(sorted(self._names.items())),
             "tags": dict(sorted(self._tags.made.items())),
+            "digests": dict(sorted((self._digests | {was: its.digest for was, its in self._sealed.items()}).items())),
         }
 
     def _exchanging(self) -> Leaves:

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, Content, Made, ParentRef
+from blueprints.checks import check
 from blueprints.converter import is_model
 from blueprints.documents import blueprint_from, file_form, snapshot_document
 from blueprints.errors import InputRejectedError, InvariantError
 from blueprints.files import read_snapshot
 from blueprints.findings import finding
-from blueprints.identifiers import SwitchSlot
+from blueprints.identifiers import MulticastMac, SwitchSlot
 from blueprints.snapshot import Snapshot
 from blueprints.text import dumps
 from collector.scrub import Scrubber, scrubbed
@@ -280,6 +281,46 @@ def test_a_document_that_nobody_gave_is_refused() -> None:
     scrubber = Scrubber.of(KEY, big_rack(sleds=1, groups=1, instances=1))
     with pytest.raises(InvariantError, match="of no document"):
         scrubber.snapshot(big_rack(sleds=2, groups=1, instances=1))
+
+
+def test_a_lineage_can_be_scrubbed_as_it_grows() -> None:
+    """A plan made later names the scrubbed parent, as long as the scrubber has seen the parent."""
+    first, second = big_rack(groups=6, instances=3), big_rack(groups=6, instances=3, seed=2)
+    scrubber = Scrubber.of(KEY, first, second)
+    parent = plan(first)
+    child = plan(second, parent)
+    scrubbed_parent = scrubber.blueprint(parent)
+    assert scrubber.blueprint(child) == plan(scrubber.snapshot(second), scrubbed_parent)
+    assert scrubber.blueprint(child).generation == 2
+    digests = scrubber.mapping()["digests"]
+    assert digests[parent.digest] == scrubbed_parent.digest
+    assert digests[child.digest] == scrubber.blueprint(child).digest
+
+
+def test_sleds_go_on_sharing_their_tables() -> None:
+    """Tables that were one object are one object, so that a scrubbed rack costs no more than the rack."""
+    snapshot = big_rack()
+    blueprint = plan(snapshot)
+    found = Scrubber.of(KEY, snapshot).blueprint(blueprint)
+    for tables in ("m2p", "forwarding", "nic_filters"):
+        for sleds in (blueprint.sleds, found.sleds):
+            assert len({id(getattr(its, tables)) for its in sleds.values()}) == 1
+
+
+def test_an_ethernet_address_that_follows_from_nothing_follows_from_nothing() -> None:
+    """A blueprint edited by hand keeps its breach, and the address that was written is not passed on."""
+    snapshot = big_rack(sleds=1, groups=1, instances=1)
+    blueprint = plan(snapshot)
+    stray = MulticastMac("33:33:12:34:56:78")
+    tables = blueprint.switches[SwitchSlot.SWITCH0]
+    rows = [evolve(row, inner_mac=stray) for row in tables.external_groups]
+    broken = evolve(
+        blueprint, switches={SwitchSlot.SWITCH0: evolve(tables, external_groups=rows)}, digest="sha256:broken"
+    )
+    scrubber = Scrubber.of(KEY, snapshot)
+    assert [breach.rule for breach in check(scrubber.blueprint(broken))] == [breach.rule for breach in check(broken)]
+    assert "C3" in {breach.rule for breach in check(broken)}
+    assert stray.text not in bytes_of(scrubber.blueprint(broken))
 
 
 def test_a_blueprint_of_unknown_descent_names_nobody() -> None:
