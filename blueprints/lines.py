@@ -5,7 +5,7 @@ fraction of the cost: what has to be done to a field follows from its type, once
 msgspec sets the spaces. This file does not know documents or files.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache, partial
 from operator import attrgetter
@@ -35,14 +35,17 @@ def outlined(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): outlined(item) for key, item in value.items()}
     if isinstance(value, tuple) and value and is_model(value[0].__class__):
-        return Lines(value, _line)
+        return Lines(value, _joined)
     return unstructure(value)
 
 
-def _line(record: Any) -> str:
-    data = spaced(encode(_plain(record)), indent=0)
-    text = data.decode()
-    return text if data.isascii() and b"\x7f" not in data else escaped(text)
+def _joined(records: Sequence[Any], between: str) -> str:
+    """Return *records*, all of one class, as text with *between* between them."""
+    form = _form_of(records[0].__class__)
+    text = spaced(encode(_plain(records)), indent=0).decode()[1:-1]
+    # Inside a text every quotation mark has a backslash before it, so this stands between records alone.
+    text = text.replace(f'}}, {{"{form.names[0]}": ', f'}}{between}{{"{form.names[0]}": ')
+    return text if text.isascii() and "\x7f" not in text else escaped(text)
 
 
 @frozen
@@ -50,29 +53,31 @@ class _Form:
     """How the records of one class are written."""
 
     names: tuple[str, ...]
-    values: Callable[[Any], Any]
-    conversions: tuple[tuple[str, Convert], ...]
+    values: tuple[Callable[[Any], Any], ...]
+    conversions: tuple[Convert | None, ...]
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    form = _form_of(record.__class__)
-    plain = dict(zip(form.names, form.values(record), strict=True))
-    for name, convert in form.conversions:
-        plain[name] = convert(plain[name])
-    return plain
+def _plain(records: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return *records*, all of one class, as plain data, made column by column."""
+    several = tuple(records)
+    form = _form_of(several[0].__class__)
+    columns = []
+    for value, convert in zip(form.values, form.conversions, strict=True):
+        column = map(value, several)
+        # None and nothing at all are written as they are.
+        columns.append([convert(one) if one else one for one in column] if convert else column)
+    return [dict(zip(form.names, row, strict=False)) for row in zip(*columns, strict=False)]
 
 
 @lru_cache(maxsize=64)
 def _form_of(kind: type) -> _Form:
-    """Return the form of a class, which has two fields or more."""
+    """Return the form of a class, which holds no lists of records."""
     names = [attribute.name for attribute in fields(kind)]
     hints = get_type_hints(kind)
-    getters = [f"{name}.text" if _has_text(hints[name]) else name for name in names]
-    conversions = [(file_name(name), _conversion(hints[name])) for name in names if not _has_text(hints[name])]
     return _Form(
         names=tuple(map(file_name, names)),
-        values=attrgetter(*getters),
-        conversions=tuple((name, convert) for name, convert in conversions if convert),
+        values=tuple(attrgetter(f"{name}.text" if _has_text(hints[name]) else name) for name in names),
+        conversions=tuple(None if _has_text(hints[name]) else _conversion(hints[name]) for name in names),
     )
 
 
@@ -84,20 +89,19 @@ def _has_text(hint: Any) -> bool:
 def _conversion(hint: Any) -> Convert | None:
     """Return what has to be done to values of the type *hint*, None for nothing."""
     if type(None) in get_args(hint):
-        convert = _conversion(next(kind for kind in get_args(hint) if kind is not type(None)))
-        return convert and partial(_maybe, convert)
+        return _conversion(next(kind for kind in get_args(hint) if kind is not type(None)))
     if get_origin(hint) is tuple:
         convert = _conversion(get_args(hint)[0])
         return partial(_each, convert) if convert else None
     if is_model(hint):
-        return _plain
+        return _plain_one
     if isinstance(hint, type) and issubclass(hint, _AS_THEY_ARE):
         return None
     return _text if _has_text(hint) else unstructure
 
 
-def _maybe(convert: Convert, value: Any) -> Any:
-    return None if value is None else convert(value)
+def _plain_one(record: Any) -> dict[str, Any]:
+    return _plain((record,))[0]
 
 
 def _each(convert: Convert, values: Iterable[Any]) -> list[Any]:

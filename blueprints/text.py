@@ -48,8 +48,8 @@ class Lines:
     entries: Sequence[Any]
     """One or more."""
 
-    write: Callable[[Any], str]
-    """An entry to its canonical text."""
+    joined: Callable[[Sequence[Any], str], str]
+    """Some of the entries, one or more, to their canonical text with what is given between them."""
 
 
 def _is_table(value: Any, depth: int) -> bool:
@@ -93,18 +93,22 @@ def _laid_out(value: Any, depth: int) -> Iterator[str]:
     elif isinstance(value, dict):
         yield from _spread_object(value, depth)
     elif isinstance(value, Lines):
-        yield from _spread_list(value.entries, value.write, depth)
+        yield from _spread_list(value.entries, value.joined, depth)
     else:
-        yield from _spread_list(value, one_line, depth)
+        yield from _spread_list(value, _joined, depth)
 
 
-def _spread_list(entries: Sequence[Any], write: Callable[[Any], str], depth: int) -> Iterator[str]:
+def _joined(entries: Sequence[Any], between: str) -> str:
+    return between.join([one_line(entry) for entry in entries])
+
+
+def _spread_list(entries: Sequence[Any], joined: Callable[[Sequence[Any], str], str], depth: int) -> Iterator[str]:
     """Yield a list of one entry or more, a line each."""
     pad = " " * depth
     between = f",\n{pad}"
     before = f"[\n{pad}"
     for start in range(0, len(entries), _AT_ONCE):
-        yield before + between.join([write(entry) for entry in entries[start : start + _AT_ONCE]])
+        yield before + joined(entries[start : start + _AT_ONCE], between)
         before = between
     yield f"\n{pad[1:]}]"
 

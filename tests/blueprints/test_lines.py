@@ -1,11 +1,13 @@
 """Rows written without plain data in between: the same text as with it."""
 
 from datetime import datetime, timedelta, timezone
+from typing import Any, get_args, get_origin, get_type_hints
 
-from attrs import evolve
+from attrs import evolve, fields
 from hypothesis import given
 
 from benchmarks.workload import rack
+from blueprints.converter import is_model
 from blueprints.documents import (
     blueprint_pieces,
     file_form,
@@ -14,6 +16,7 @@ from blueprints.documents import (
     snapshot_from,
     snapshot_pieces,
 )
+from blueprints.file_form import FileContent
 from blueprints.snapshot import Group, Snapshot
 from blueprints.text import dumps, loads
 from planner import plan
@@ -74,3 +77,26 @@ def _named(name: str) -> Snapshot:
 
 def _text(snapshot: Snapshot) -> str:
     return "".join(snapshot_pieces(snapshot))
+
+
+def test_lists_inside_records_begin_otherwise_than_the_records() -> None:
+    """Records are told apart by their first key, so a list of records within one begins its own with another."""
+    nested = [
+        (outer, fields(inner)[0].name)
+        for outer in _models(Snapshot) | _models(FileContent)
+        for inner in map(_listed, get_type_hints(outer).values())
+        if inner is not None
+    ]
+    assert len(nested) > 10
+    assert [outer for outer, first in nested if fields(outer)[0].name == first] == []
+
+
+def _models(kind: Any) -> set[Any]:
+    """Return *kind*, if it is a record, and every record that it holds."""
+    inner = get_type_hints(kind).values() if is_model(kind) else get_args(kind)
+    return ({kind} if is_model(kind) else set()).union(*map(_models, inner))
+
+
+def _listed(hint: Any) -> Any:
+    """Return the class of the records of which *hint* is a list, or None."""
+    return next((part for part in get_args(hint) if get_origin(hint) is tuple and is_model(part)), None)
