@@ -14,6 +14,7 @@ from blueprints.blueprint import Blueprint
 from blueprints.endpoints import SubscriptionForm
 from blueprints.observation import Observation
 from blueprints.run_report import CarriedOut, Outcome
+from blueprints.snapshot import MemberPorts
 from executor.actions import FORMS, Effect
 from executor.calls import Call
 from executor.changes import Change, Difference
@@ -25,6 +26,7 @@ from executor.gates import Ledger, split_by_consent
 from executor.memory import Memory
 from executor.observe import Rack, merged
 from executor.order import Stage
+from executor.others import Thing, suspicious, told
 from executor.progress import Counter, Progress, StageStarted
 from executor.rehearsal import Held, Work, open_calls, rehearse, second_round, work_for
 from executor.report import Owed, Report, in_order, owed_by, owed_change, planned
@@ -62,6 +64,12 @@ class Run:
     failures: list[Failure] = field(factory=list)
     unread: set[Target] = field(factory=set)
     """Targets that were written to since they were read."""
+
+    read_at: int = 0
+    """How many calls had an outcome when the rack was read last."""
+
+    intruded: set[Thing] = field(factory=set)
+    """Objects that somebody else wrote."""
 
     waited: bool = False
     """Something needed consent."""
@@ -115,7 +123,7 @@ class Run:
         self.ledger = Ledger(occupied=self.memory.occupied(difference))
         difference = await self._round(difference, self._sendable)
         freed = self.memory.freed(difference, self.seen, self.ledger.occupied)
-        if freed:
+        if freed and not self._disturbed:
             self._forget_held(freed)
             difference = await self._round(difference, lambda each: second_round(self._sendable(each), freed))
         _, waiting = split_by_consent(difference, allow_loss=self.guards.allow_loss)
@@ -126,7 +134,13 @@ class Run:
         if self._halted:
             owed.append(Owed(target="rack", because=self._halted))
             return self._report(Outcome.FENCED, difference, owed, tuple(self.sent))
-        outcome = Outcome.CONSENT if self.waited else Outcome.PARTIAL if owed else Outcome.CONVERGED
+        owed += [
+            Owed(target=str(thing[0]), because=f"{told(thing)}; {_OTHER_WRITER}", consent=True)
+            for thing in (self.intruded if self._disturbed else ())
+        ]
+        outcome = (
+            Outcome.CONSENT if self.waited or self._disturbed else Outcome.PARTIAL if owed else Outcome.CONVERGED
+        )
         return self._report(outcome, difference, owed, tuple(self.sent))
 
     async def _round(self, difference: Difference, wanted: Callable[[Difference], Sequence[Change]]) -> Difference:
@@ -135,14 +149,16 @@ class Run:
         work = work_for(widening, self.targets)
         for stage in work.stages.widening:
             await self._stage(work, stage)
-        difference = await self._read_back(difference)
+        difference = await self._read_back(difference, narrowed=False)
+        if self._disturbed:
+            return difference
         # What is still to be widened did not come into effect: nothing that rests on it may be narrowed.
         self.ledger.trouble(change for change in difference.changes if not FORMS[change.kind].tier.narrows)
         narrowing = [change for change in wanted(difference) if FORMS[change.kind].tier.narrows]
         work = work_for(narrowing, self.targets)
         for stage in work.stages.narrowing:
             await self._stage(work, stage)
-        return await self._read_back(difference)
+        return await self._read_back(difference, narrowed=True)
 
     def _forget_held(self, freed: Collection[Address]) -> None:
         """Begin a second round: what was held back for *freed* groups is not held any more."""
@@ -154,6 +170,11 @@ class Run:
     def _halted(self) -> str | None:
         """Why nothing may be written any more, or None."""
         return self.rack.forbidden()
+
+    @property
+    def _disturbed(self) -> bool:
+        """Whether somebody else writes what is ours, and nobody has accepted that."""
+        return bool(self.intruded) and not self.guards.allow_other_writer
 
     def _sendable(self, difference: Difference) -> tuple[Change, ...]:
         self.ledger.take(difference)
@@ -205,14 +226,20 @@ class Run:
     def _hold(self, held: Iterable[Held]) -> None:
         self.failures += [Failure(change=each.change, because=each.because, held=True) for each in held]
 
-    async def _read_back(self, difference: Difference) -> Difference:
+    async def _read_back(self, difference: Difference, *, narrowed: bool) -> Difference:
         """Return what differs now; only targets that were written to are read again."""
         if not self.unread:
             return difference
         targets = sorted(self.unread, key=lambda target: target.sort_key)
         self.unread.clear()
-        self.seen = merged(self.seen, await self.rack.observe(targets), targets)
-        return differences(self.blueprint, self.seen, earlier=self.begin)
+        before, self.seen = self.seen, merged(self.seen, await self.rack.observe(targets), targets)
+        sent, self.read_at = self.sent[self.read_at :], len(self.sent)
+        difference = differences(self.blueprint, self.seen, earlier=self.begin)
+        derived = self.blueprint.policy.member_ports is MemberPorts.DERIVED
+        self.intruded |= set(
+            suspicious(difference.changes, sent, before, self.seen, narrowed=narrowed, derived=derived)
+        )
+        return difference
 
     def _report(
         self,
@@ -253,4 +280,5 @@ async def _together(parts: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 _MASS_CHANGE = "--allow-mass-change accepts it"
+_OTHER_WRITER = "stop the other writer, or --allow-other-writer goes on"
 _NOBODY = "no sled of the blueprint answers: this may be another rack"

@@ -23,6 +23,9 @@ class Safeguards:
     allow_mass_change: bool = False
     """Take away more than that."""
 
+    allow_other_writer: bool = False
+    """Go on where objects change that the run did not write."""
+
     target_store: TargetStore | None = None
     """What says which blueprint is the target: no other is carried out, nor one any longer than it is."""
 

@@ -44,6 +44,8 @@ def guard_options(command: Command) -> Command:
     )
     journal = "Keep there what a run that is cut short must not forget; give it always."
     command = click.option("--journal", metavar="PATH", help=journal)(command)
+    others = "Go on where objects change that the run did not write."
+    command = click.option("--allow-other-writer", is_flag=True, help=others)(command)
     taking = "Take away more than that."
     command = click.option("--allow-mass-change", is_flag=True, help=taking)(command)
     for name, (option, told) in reversed(_ALLOWED.items()):
@@ -57,7 +59,7 @@ def safeguards(options: dict[str, Any]) -> Safeguards:
     """Return what the options of `guard_options` ask for, and take them out of *options*."""
     said = {attribute.name: options.pop(attribute.name) for attribute in fields(Allowances)}
     given = {name: allowance for name, allowance in said.items() if allowance is not None}
-    accepted = {name: options.pop(name) for name in ("allow_loss", "allow_mass_change")}
+    accepted = {name: options.pop(name) for name in ("allow_loss", "allow_mass_change", "allow_other_writer")}
     store, journal = options.pop("target_store"), options.pop("journal")
     return Safeguards(
         target_store=None if store is None else TargetStore.at(store),

@@ -255,6 +255,20 @@ def test_a_store_that_stops_to_answer_ends_a_run(
     assert any(reason in owed.because for owed in report.owed if owed.target == "rack")
 
 
+def test_a_run_that_may_not_write_does_not_wait_to_try_again(bench: Bench, store: TargetStore) -> None:
+    """What is forbidden is not a daemon that is slow: the run ends without a pause for each of its calls."""
+    store.advance(FIRST)
+    slow = evolve(QUICK, in_flight=1, pauses_seconds=(5.0,))
+
+    async def timed() -> Report:
+        async with asyncio.timeout(10):
+            listen = after(2, lambda: store.advance(SECOND))
+            rack = bench.rack.endpoints
+            return await execute(FIRST, rack, limits=slow, progress=listen, safeguards=guarded(store))
+
+    assert asyncio.run(timed()).exit_code == 6
+
+
 def test_a_second_try_is_a_write_too(bench: Bench, store: TargetStore) -> None:
     """A call that waits to be sent again is not sent once another blueprint is the target."""
     store.advance(FIRST)
@@ -298,7 +312,7 @@ def test_the_newest_of_two_that_run_side_by_side_is_what_stays(bench: Bench, sto
         return first, second
 
     first, second = asyncio.run(race())
-    assert (first.exit_code, second.exit_code in (0, 4)) == (6, True)
+    assert (first.exit_code, second.exit_code in (0, 4, 5)) == (6, True)
     assert bench.run(SECOND, safeguards=guarded(store)).exit_code == 0
     assert bench.run(SECOND, safeguards=guarded(store)).counts.get("writes", 0) == 0
     assert bench.heard(G6, S6) == {}
