@@ -202,6 +202,16 @@ class TestSweep:
         talk.advance(10)
         assert members(talk) == [port(14), port(15)]
 
+    def test_a_sled_that_is_no_live_peer_is_not_heard(self, talk: Talk) -> None:
+        """Its subscriptions are nothing to a switch that does not exchange with it."""
+        ok(join(talk, 1, PICKER, G4))
+        ok(talk.control("PUT", "/snapshot", snapshot_document(nameless_peer("Init"))))
+        talk.advance(20)
+        assert members(talk) == []
+        assert talk.call("switch0 ddmd", "GET", "/multicast_groups").json() == []
+        (row,) = talk.call("switch1 ddmd", "GET", "/multicast_groups").json()
+        assert row["path"][0]["router_id"] == "BRM42220001"
+
     def test_groups_are_never_made(self, talk: Talk) -> None:
         """What does not exist on a switch is nobody's to fill."""
         ok(talk.dpd("DELETE", f"/multicast/tags/{TAG4}"))
@@ -225,11 +235,11 @@ class TestSweep:
         assert members(talk) == []
 
 
-def nameless_peer() -> Json:
+def nameless_peer(status: str = "Exchange") -> Json:
     """The small rack as switch0 sees it when it knows no interface of sled 1."""
     rack = small_rack()
     peers = (
         Peer(if_name="tfportrear14_0", addr=Address.parse("fe80::1"), host="BRM42220000", kind=0, status="Exchange"),
-        Peer(if_name=None, addr=Address.parse("fe80::2"), host="BRM42220001", kind=0, status="Exchange"),
+        Peer(if_name=None, addr=Address.parse("fe80::2"), host="BRM42220001", kind=0, status=status),
     )
     return evolve(rack, switches={**rack.switches, SWITCH0: switch(SWITCH0, peers=peers)})

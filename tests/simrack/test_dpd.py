@@ -562,6 +562,8 @@ def test_tables_show_what_the_chip_has(talk: Talk) -> None:
     assert keys("pipe.Ingress.l3_router.MulticastRouter6.tbl") == [{"dst_addr": U4}]
     ok(talk.dpd("PUT", f"{EXTERNALS}/{G4}?tag={TAG4}", attributes(U4)))
     assert keys(names["mcast_source_filter_ipv4"]) == [{"src_addr": "0.0.0.0/0", "dst_addr": G4}]
+    ok(talk.dpd("PUT", OURS, {"members": []}))
+    assert keys(names["mcast_replication_ipv6"]) == []
 
 
 @pytest.mark.parametrize(("version", "status"), [("8.0.0", 200), ("9.0.0", 400), ("13.0.0", 400)])

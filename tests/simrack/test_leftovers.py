@@ -113,6 +113,18 @@ class TestRealChips:
         assert self.delete(talk) == 204
 
 
+def test_the_stub_does_not_mind(talk: Talk) -> None:
+    """Of a group created empty everything can be taken away again, as in the vendor's own tests."""
+    ok(talk.dpd("POST", UNDERLAYS, UNDERLAY | {"members": []}))
+    path = f"{UNDERLAYS}/{U4}?tag={TAG4}"
+    calls: tuple[tuple[str, str, Json], ...] = (
+        ("PUT", path, {"members": [port(14)]}),
+        ("PUT", path, {"members": []}),
+        ("DELETE", f"{GROUPS}/{U4}?tag={TAG4}", None),
+    )
+    assert statuses(talk, *calls) == [200, 200, 204]
+
+
 class TestMainRevision:
     """The revision that forgets to forget sources."""
 
