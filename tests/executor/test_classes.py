@@ -26,6 +26,8 @@ from tests.executor.builders import (
     G,
     blueprint,
     empty_rack,
+    group_id,
+    group_ip,
     hop_address,
     observation_of,
     seen_sled,
@@ -131,6 +133,15 @@ def test_what_differs_or_is_owed_a_leave_is_stale() -> None:
     assert found.total(Class.ORPHAN) == 0
     departed = with_sled(empty_rack(TWO), 0, m2p=seen_sled(sled_tables([G(number=3)], 0)).m2p)
     assert totals(classified(TWO, departed)) == {"stale": 1}
+
+
+def test_another_tag_of_ours_is_stale() -> None:
+    """An object that is as it should be but for its tag is made anew."""
+    other = f"{group_id(9)}:{group_ip(1)}"
+    seen = observation_of(blueprint(G(number=1, tag=other), G(number=2)))
+    found = classified(TWO, seen)
+    assert (found.counts[Class.STALE, "underlay_groups"], found.counts[Class.STALE, "external_groups"]) == (2, 2)
+    assert found.total(Class.STALE) == 4
 
 
 def test_others_and_held_groups_are_told_apart() -> None:

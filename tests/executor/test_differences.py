@@ -341,3 +341,12 @@ def test_a_mapping_that_leads_elsewhere_is_a_move_with_leaves_before_it() -> Non
     ]
     assert found == [Kind.M2P_MOVE, Kind.MOVE_LEAVE, Kind.JOIN]
     assert difference.settled == {group_ip(1)}
+
+
+def test_forwarding_of_an_address_that_is_handed_over_serves_its_new_group() -> None:
+    """What waits for the new group must not hold up the removal of the former, which it waits for."""
+    former, new = blueprint(G(number=1)), blueprint(G(number=2, salt=3, hop=SWITCH1))
+    assert underlay_ip(2, 3) == underlay_ip(1)
+    found = [c for c in differences(new, observation_of(former)).changes if c.kind is Kind.HOP_CHANGE]
+    assert {change.subject for change in found} == {underlay_ip(1)}
+    assert {change.groups for change in found} == {(group_ip(2),)}

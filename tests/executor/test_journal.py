@@ -44,7 +44,8 @@ def test_a_run_that_is_killed_after_any_call_leaves_no_orphan(
     """Wherever it ends, a run of a plan that has forgotten the departure converges and nobody stays subscribed."""
     limits = evolve(QUICK, in_flight=1) if one_by_one else QUICK
     deaths = 0
-    for call in range(1, CALLS + 1):
+    calls = range(1, CALLS + 1, 1 if one_by_one else 3)
+    for call in calls:
         bench.reset(small_rack())
         end_group(bench)
         deaths += killed(bench, END, limits=limits, progress=killed_after(call), safeguards=keeping(journal))
@@ -52,7 +53,7 @@ def test_a_run_that_is_killed_after_any_call_leaves_no_orphan(
         assert (call, report.exit_code, orphans(bench, END)) == (call, 0, [])
         assert (bench.heard(G4, S4), bench.heard(G6, S6)) == ({LISTENER: 1, PICKER: 1, MOVER: 1}, {})
         assert journal.read(RACK) == Intents()
-    assert 10 < deaths < CALLS
+    assert len(calls) / 2 < deaths < len(calls)
 
 
 def test_without_a_journal_the_forgotten_departure_stays(bench: Bench) -> None:
