@@ -72,12 +72,15 @@ def questions(dsn: str) -> list[Question]:
     return asked
 
 
-def bare(dsn: str, asked: list[Question]) -> None:
-    """Run the statements that were *asked*, and throw away what they give."""
+def bare(dsn: str, asked: list[Question], *, binary: bool) -> None:
+    """Run the statements that were *asked*, and throw away what they give.
+
+    *binary* lets the server send values in its own form, as the collector does; the driver's default is text.
+    """
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         for statement, parameters in asked:
-            connection.execute(statement, parameters or None, binary=True).fetchall()
+            connection.execute(statement, parameters or None, binary=binary).fetchall()
 
 
 def collect(dsn: str, rest: Snapshot, name: str) -> None:
@@ -108,7 +111,8 @@ def measure(dsn: str, name: str, rounds: int) -> None:
     """Print ratios to the bare statements."""
     asked, rest = questions(dsn), _rest()
     steps: dict[str, Callable[[], Any]] = {
-        "the same statements, bare": lambda: bare(dsn, asked),
+        "the same statements, bare": lambda: bare(dsn, asked, binary=True),
+        "bare, answers as text": lambda: bare(dsn, asked, binary=False),
         "read": lambda: read(dsn),
         "read, check, write": lambda: collect(dsn, rest, name),
     }

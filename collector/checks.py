@@ -109,12 +109,17 @@ def _members(stored: Stored) -> Iterator[Finding]:
     # By number: a rack has tens of thousands of members, and hashing a UUID is a call of its own.
     addresses = {group.id.int: group.multicast_ip for group in stored.groups}
     known = {instance.id.int for instance in stored.instances}
+    odd = [
+        member
+        for member in stored.members
+        if addresses.get(member.group_id.int) is not member.multicast_ip or member.instance_id.int not in known
+    ]
     probes = {finding.subject for finding in stored.findings if finding.code == "member_is_probe"}
-    for member in stored.members:
+    for member in odd:
         if member.time_deleted is not None:
             continue
         address = addresses.get(member.group_id.int, member.multicast_ip)
-        if address is not member.multicast_ip and address != member.multicast_ip:
+        if address != member.multicast_ip:
             message = f"{member.multicast_ip}, and group {member.group_id} has {address}"
             yield found("member_ip_differs", f"member {member.id}", message)
         if member.instance_id.int not in known and f"member {member.id}" not in probes:

@@ -7,6 +7,7 @@ not know tables or rows.
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import ip_interface
 from typing import Any
 
@@ -74,10 +75,13 @@ def sources(value: str | None) -> tuple[Address, ...]:
     """
     if value is None or not (value.startswith("{") and value.endswith("}")):
         raise ValueError(f"{value!r:.60} is not a list of addresses")
-    return addresses([_source(part.strip('"')) for part in value[1:-1].split(",") if part])
+    listed = [_source(part) for part in value[1:-1].split(",") if part]
+    return addresses(listed) if len(listed) > 1 else tuple(listed)
 
 
+@lru_cache(maxsize=1 << 14)
 def _source(text: str) -> Address:
+    text = text.strip('"')
     bare, slash, _ = text.partition("/")
     address = Address.parse(bare)
     if slash and ip_interface(text).network.num_addresses != 1:
