@@ -20,7 +20,7 @@ from blueprints.addresses import (
 )
 from blueprints.errors import InvariantError
 from blueprints.identifiers import MulticastMac
-from collector.scrub_addresses import AddressMap
+from collector.scrub_addresses import AddressMap, _other_prefix, _other_refused
 from collector.scrub_draws import Draws
 from tests.collector.odd_snapshots import any_address
 
@@ -112,6 +112,48 @@ def test_a_full_block_goes_somewhere(block: str) -> None:
     assert len(images) == 256
     assert all(found(address) != address for address in addresses)
     assert {str(verdicts(image)) for image in images} == {str(verdicts(address)) for address in addresses}
+
+
+@pytest.mark.parametrize("key", [bytes([number]) * 16 for number in range(8)], ids=lambda key: str(key[0]))
+def test_half_a_block_that_has_to_stay_becomes_the_other_half(key: bytes) -> None:
+    """In a range of one block, too, no address becomes one that was there before, if that can be avoided."""
+    addresses = [Address.parse(f"224.0.0.{last}") for last in range(128)]
+    found = AddressMap(Draws(key), addresses)
+    assert {found(address).text for address in addresses} == {f"224.0.0.{last}" for last in range(128, 256)}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "draw", "becomes"),
+    [
+        ("ff0e:1::", 0, None),
+        ("ff0e:1::", 7, "ff0e:0:0:7::"),
+        ("ff3e:20:1234::", 7, None),
+        ("ff3e:20:1234::", 7 << 32, "ff3e:7::"),
+        ("ff0e::", 7, "ff0e::"),
+        ("ff3e::", 7, "ff3e::"),
+    ],
+)
+def test_prefixes_of_groups_are_not_drawn_out_of_their_range(prefix: str, draw: int, becomes: str | None) -> None:
+    """A draw that would make another kind of group, or one that says nothing, does not count."""
+    found = _other_prefix(int(Address.parse(prefix).ip) >> 64, draw)
+    assert found == (becomes and int(Address.parse(becomes).ip) >> 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "draw", "becomes"),
+    [
+        ("ff04:1::1", 5, None),
+        ("ff04:1::1", 5 << 96, "ff04:5::"),
+        ("ff32:1::1", 5, None),
+        ("ff32:1::1", 5 << 96, "ff32:5::"),
+        ("ff3e::1", 0x80000001, None),
+        ("ff3e::1", 5 << 96 | 5, "ff3e::5"),
+    ],
+)
+def test_refused_addresses_are_not_drawn_out_of_their_range(text: str, draw: int, becomes: str | None) -> None:
+    """A draw that would be accepted, or refused for another reason, does not count."""
+    found = _other_refused(int(Address.parse(text).ip), draw)
+    assert found == (becomes and int(Address.parse(becomes).ip))
 
 
 @MANY

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blueprints.errors import InvariantError
@@ -18,6 +18,7 @@ def within(size: int) -> Callable[[int, int], int]:
 
 
 @given(st.sets(st.integers(0, 999), max_size=400))
+@example(set(range(500)))
 def test_images_avoid_the_originals_where_there_is_room(values: set[int]) -> None:
     """Every value gets a number of its own, which is none of the values."""
     images = DRAWS.images("test", values, within(2000))
