@@ -7,12 +7,17 @@ import pytest
 from attrs import evolve
 
 from blueprints.addresses import ExternalGroup, underlay_address
+from blueprints.endpoints import SubscriptionForm
 from blueprints.run_report import Outcome
+from executor.calls import call_for
 from executor.changes import Kind
-from executor.others import _TABLES
+from executor.differences import differences
+from executor.others import _TABLES, suspicious
 from executor.progress import CallFinished, Event
 from executor.safeguards import Safeguards
+from executor.sending import CallOutcome, Sent
 from tests.executor.bench import LOSSY, QUICK, Bench, planned
+from tests.executor.builders import G, blueprint, observation_of
 from tests.simrack.rows import G4, MOVER, S4, SLEDS, SWITCH0, TAG4, TAG6, U4, U6, instance, small_rack
 
 FIRST = planned(small_rack())
@@ -137,3 +142,18 @@ def test_a_restart_is_no_writer(bench: Bench, target: str) -> None:
 def test_every_change_of_a_table_has_its_table() -> None:
     """Only joins and leaves are about nothing that can be read."""
     assert set(Kind) - set(_TABLES) == {Kind.JOIN, Kind.LEAVE, Kind.MOVE_LEAVE}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "signs"), [(CallOutcome.DONE, 1), (CallOutcome.OWED, 0), (CallOutcome.REFUSED, 0)]
+)
+def test_only_what_was_acknowledged_is_held_against_others(outcome: CallOutcome, signs: int) -> None:
+    """An object that a call may have changed in part says nothing about who changed it."""
+    plan = blueprint(G(number=1, sleds=(0, 1)))
+    before, after = (observation_of(blueprint(G(number=1, sleds=(sled,)))) for sled in (0, 1))
+    changes = [c for c in differences(plan, before).changes if c.kind is Kind.MEMBERS_ADD]
+    sent = [Sent(call=call_for([change], SubscriptionForm.VMM), outcome=outcome) for change in changes]
+    left = [c for c in differences(plan, after).changes if c.target == changes[0].target]
+    assert [c.kind for c in left] == [Kind.MEMBERS_ADD]
+    assert len(list(suspicious(left, sent, before, after, narrowed=False, derived=False))) == signs
+    assert list(suspicious(left, sent, before, after, narrowed=False, derived=True)) == []
