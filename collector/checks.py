@@ -15,6 +15,7 @@ from uuid import UUID
 from blueprints.addresses import Address
 from blueprints.errors import InvariantError
 from blueprints.findings import Finding, Severity, sorted_findings
+from blueprints.identifiers import Tag
 from blueprints.snapshot import CLOCK_SKEW, GroupState, Inventory
 from collector.stored import Stored
 
@@ -73,7 +74,7 @@ def _underlay_of_active_groups(stored: Stored) -> Iterator[Finding]:
         if row is None:
             named = "it names none" if group.underlay_group_id is None else f"{group.underlay_group_id} has no row"
             yield found("group_underlay_missing", f"group {group.id}", named)
-        elif row.tag != group.tag:
+        elif row.tag != (group.tag or str(Tag.of_group(group.id, group.multicast_ip))):
             message = f"underlay row {row.id} carries {_said(row.tag)}, the group {_said(group.tag)}"
             yield found("group_underlay_differs", f"group {group.id}", message)
 

@@ -36,6 +36,8 @@ STATES: Mapping[str, str] = MappingProxyType(
 SILENT_STATES = frozenset({"08", "25P03", "57014", "57P01", "57P02", "57P03", "57P05"})
 """States, and classes of states, after which nobody knows what became of a statement."""
 
+UNDEFINED_TABLE = "42P01"
+
 UNLICENSED_STATES = frozenset({"XXC01", "XXC02"})
 """CockroachDB: a feature that needs another build, or a licence."""
 

@@ -20,10 +20,23 @@ from typing import Any
 import psycopg
 from attrs import define, field, frozen
 
-from blueprints.errors import BadAnswerError, DeviceError, InvariantError, SilentError
+from blueprints.errors import (
+    BadAnswerError,
+    DeviceError,
+    InputRejectedError,
+    InvariantError,
+    Mistake,
+    SilentError,
+)
 from collector.destination import Destination, destination
-from collector.refusals import SILENT_STATES, UNLICENSED_STATES, DatastoreRefusedError, meaning
-from collector.schema import Schema, gate
+from collector.refusals import (
+    SILENT_STATES,
+    UNDEFINED_TABLE,
+    UNLICENSED_STATES,
+    DatastoreRefusedError,
+    meaning,
+)
+from collector.schema import DATASTORE, Schema, gate
 
 POSTGRESQL = "PostgreSQL"
 COCKROACHDB = "CockroachDB"
@@ -184,7 +197,7 @@ def reading(dsn: str, limits: Limits = LIMITS) -> Iterator[Cut]:
     with _linked(dsn, limits) as link:
         link.ask("SET default_transaction_read_only = on")
         transaction, taken_at = _AS_ONE_CUT[link.vendor](link)
-        schema = gate(link.rows(_VERSION))
+        schema = _schema(link)
         with _side_by_side(link):
             yield Cut(vendor=link.vendor, schema=schema, link=link, transaction=transaction, taken_at=taken_at)
 
@@ -198,7 +211,19 @@ def writing(dsn: str, limits: Limits = LIMITS) -> Iterator[Session]:
         DeviceError: see `Session.rows`; connecting fails in the same ways.
     """
     with _linked(dsn, limits) as link:
-        yield Session(vendor=link.vendor, schema=gate(link.rows(_VERSION)), link=link)
+        yield Session(vendor=link.vendor, schema=_schema(link), link=link)
+
+
+def _schema(link: _Link) -> Schema:
+    try:
+        rows = link.rows(_VERSION)
+    except DatastoreRefusedError as error:
+        if error.sqlstate != UNDEFINED_TABLE:
+            raise
+    else:
+        return gate(rows)
+    mistake = Mistake("db_metadata", "there is no such table: this is not the control plane's database")
+    raise InputRejectedError(DATASTORE, [mistake])
 
 
 def _begun_on_postgresql(link: _Link) -> tuple[str, datetime]:

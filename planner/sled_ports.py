@@ -101,14 +101,12 @@ def _missing_witnesses(draft: Draft) -> Iterable[Finding]:
         return
     age = inventory_age(draft)
     if age is not None:
-        yield finding("inventory_stale", "rack", f"it ended {_moment(age)} the snapshot's own time")
+        # The time it ended, not its age, which would make another plan of each minute.
+        which = "before" if age > timedelta() else "after"
+        ended = f"{draft.snapshot.inventory.completed_at:%Y-%m-%d %H:%M} UTC"
+        yield finding("inventory_stale", "rack", f"it ended at {ended}, too long {which} this plan")
     if draft.snapshot.inventory.errors:
         yield finding("inventory_errors", "rack", f"{draft.snapshot.inventory.errors} parts of the collection failed")
-
-
-def _moment(age: timedelta) -> str:
-    minutes = abs(age) // timedelta(minutes=1)
-    return f"{minutes} minutes " + ("before" if age > timedelta() else "after")
 
 
 def _choose(draft: Draft, slot: SwitchSlot, inventory: Claims) -> tuple[dict[UUID, Claim], list[Finding]]:

@@ -53,7 +53,8 @@ def print_changes(out: Console, before: Blueprint, after: Blueprint) -> None:
         out.print(table("Who hears", ("", "group", "instance", "from sled", "to sled"), _hearing_rows(felt)))
     out.print(table("Tables", ("table", "places", "added", "changed", "removed"), _counts(changes)))
     rows = [change for change in changes if change.table not in _COUNTED_ONLY]
-    out.print(table("Rows", ("", "table", "where", "row"), (_change_row(change) for change in rows[:SHOWN])))
+    if rows:
+        out.print(table("Rows", ("", "table", "where", "row"), (_change_row(change) for change in rows[:SHOWN])))
     if len(changes) > SHOWN:
         out.print(f"  … and {len(changes) - min(SHOWN, len(rows)):,} more; --json has all")
 
@@ -122,6 +123,8 @@ def _value(value: Any) -> str:
         return "[" + ", ".join(_value(item) for item in value) + "]"
     if isinstance(value, dict) and "specific" in value:
         return ", ".join([*(["any"] if value["any"] else []), *value["specific"]]) or "none"
+    if isinstance(value, dict) and "learned_from" in value:
+        return f"{value['port_id']} (by {value['learned_from']})"
     if isinstance(value, dict):
         return str(value.get("port_id") or value.get("next_hop") or ", ".join(map(_value, value.values())))
     if isinstance(value, str) and _UUID.fullmatch(value):

@@ -53,7 +53,7 @@ def _nics(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str
     """Return the names that *value* lists."""
     if value is None:
         return None
-    names = tuple(value.split(","))
+    names = tuple(name.strip() for name in value.split(","))
     if len(set(names)) < len(names) or not all(map(_NIC.fullmatch, names)):
         raise click.BadParameter(f"{value!r}: expected names such as cxgbe0,cxgbe1, each once")
     return names

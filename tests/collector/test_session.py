@@ -92,10 +92,10 @@ def test_a_schema_that_is_not_understood_opens_no_session(loaded: str, opened: o
 
 
 def test_a_database_of_somebody_else_is_told_by_its_missing_table(database: str) -> None:
-    """Without the metadata table the message says what that means."""
-    with pytest.raises(DatastoreRefusedError, match="not the control plane's database") as caught, reading(database):
+    """Without the metadata table it is the wrong database, which asking again does not mend."""
+    with pytest.raises(InputRejectedError, match="db_metadata: there is no such table") as caught, reading(database):
         pass
-    assert caught.value.sqlstate == "42P01"
+    assert caught.value.source == "datastore"
 
 
 # --- limits ---------------------------------------------------------------------------------------------------------

@@ -160,8 +160,8 @@ def test_how_old_an_inventory_may_be(seconds: int, stale: bool) -> None:
     silent = {slot: evolve(switch, peers=None) for slot, switch in SETTLED.switches.items()}
     blueprint = plan(evolve(SETTLED, inventory=board, switches=silent))
     told = [found.message for found in blueprint.findings if found.code == "inventory_stale"]
-    when = f"{abs(seconds) // 60} minutes {'before' if seconds > 0 else 'after'}"
-    assert told == ([f"it ended {when} the snapshot's own time"] if stale else [])
+    ended = f"it ended at {board.completed_at:%Y-%m-%d %H:%M} UTC"
+    assert told == ([f"{ended}, too long {'before' if seconds > 0 else 'after'} this plan"] if stale else [])
     for tables in blueprint.switches.values():
         (entry,) = tables.underlay_groups
         assert ([str(member.port_id) for member in entry.members], entry.complete) == (["rear14"], not stale)

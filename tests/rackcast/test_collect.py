@@ -34,7 +34,7 @@ from tests.postgres import fresh_database
 from tests.rackcast.conftest import Ending, Run
 from tests.simrack.rows import NOON, SLEDS, SPEAKER, SWITCH0, SWITCH1, ZONES, small_rack
 
-NICS = ("--underlay-nics", "cxgbe1,cxgbe0")
+NICS = ("--underlay-nics", "cxgbe1, cxgbe0")
 CANARY = "c4nary-pa55word"
 
 
@@ -295,6 +295,7 @@ def test_switches_that_are_not_who_they_should_be_are_refused(
         (("--switch", "switch0=fd00::1", "--switch", "switch0=fd00::2"), "each once"),
         (("--switch", "switch0=10.0.0.1"), "is not IPv6"),
         (("--dns", "[::1]:1", "--underlay-nics", "cxgbe0,"), "expected names such as cxgbe0,cxgbe1"),
+        (("--dns", "[::1]:1", "--underlay-nics", "cxgbe0 cxgbe1"), "expected names such as cxgbe0,cxgbe1"),
         (("--dns", "[::1]:1", "--underlay-nics", "a,a"), "each once"),
         (("--dns", "[::1]:1", "--rack-id", "7"), "not a valid UUID"),
         (("--dns", "[::1]:1", "--report", "./snapshot.json"), "name the same file"),
