@@ -16,9 +16,10 @@ This file does not know what the daemons are asked later.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from ipaddress import IPv6Address
 from types import MappingProxyType
+from typing import TypeVar, cast
 from uuid import UUID
 
 from attrs import field, frozen
@@ -33,6 +34,8 @@ from blueprints.ordering import in_order
 from executor.http import Api, Client
 from executor.limits import Limits
 from executor.names import Names, parse_server
+
+T = TypeVar("T")
 
 ZONE = "control-plane.oxide.internal"
 SERVICES: Mapping[str, int] = MappingProxyType({"dendrite": 12224, "mgd": 4676, "ddm": 8000, "mgs": 12225})
@@ -113,7 +116,7 @@ class _SwitchZone:
 async def _zones(names: Names) -> tuple[list[_SwitchZone], list[Silence]]:
     """Return the switch zones that have an address, and those that have none."""
     labels = list(SERVICES)
-    tables = await asyncio.gather(*(names.services(f"_{label}._tcp.{ZONE}") for label in labels))
+    tables = await _answers(names.services(f"_{label}._tcp.{ZONE}") for label in labels)
     services = dict(zip(labels, tables, strict=True))
     found = {name: await names.address_of(name) for name in sorted({name for table in tables for name in table})}
     silent = [Silence(target=name, reason="the name has no address") for name, at in found.items() if at is None]
@@ -129,6 +132,18 @@ async def _zones(names: Names) -> tuple[list[_SwitchZone], list[Silence]]:
         if address is not None
     ]
     return zones, silent
+
+
+async def _answers(questions: Iterable[Awaitable[T]]) -> list[T]:
+    """Return all answers to *questions*, asked at once; the first that fails is raised after all have ended.
+
+    One that is still asked when the loop ends is reported by it, beside the error.
+    """
+    answers = await asyncio.gather(*questions, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return cast(list[T], answers)
 
 
 async def _switches(names: Names, limits: Limits) -> tuple[dict[SwitchSlot, SwitchEndpoints], list[Silence]]:

@@ -66,6 +66,23 @@ def test_a_name_server_that_says_nothing_is_an_error(
         found(bench)
 
 
+def test_questions_that_were_still_asked_say_nothing_more(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where one question fails while others are still asked, the error is all that is said."""
+
+    async def services(_: object, name: str) -> dict[str, int]:
+        try:
+            await asyncio.sleep(0.0 if name.startswith("_dendrite") else 0.05)
+        finally:
+            raise SilentError(f"no answer about {name}")
+
+    monkeypatch.setattr("executor.names.Names.services", services)
+    with pytest.raises(SilentError, match="_dendrite"):
+        asyncio.run(discover("[::1]:53", SLEDS, limits=QUICK))
+    assert caplog.messages == []
+
+
 def test_two_zones_that_claim_one_slot_are_an_error(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody decides which of them is right."""
     dpd = bench.rack.endpoints.switches[SWITCH1].dpd
