@@ -20,7 +20,7 @@ from blueprints.errors import InputRejectedError, InvariantError
 from blueprints.files import read_snapshot
 from blueprints.findings import finding
 from blueprints.identifiers import MulticastMac, SwitchSlot
-from blueprints.snapshot import Snapshot
+from blueprints.snapshot import Snapshot, Source
 from blueprints.text import dumps
 from collector.scrub import Scrubber, scrubbed
 from collector.scrub_names import named_by
@@ -225,6 +225,8 @@ def test_words_about_people_are_dropped() -> None:
     scrubber = Scrubber.of(KEY, snapshot)
     assert scrubber.blueprint(blueprint).made == evolve(made, by=None, comment=None)
     assert scrubber.blueprint(plan(snapshot)).made is None
+    source = Source(datastore_schema="296", transaction="17 at ten", collected_by="jo")
+    assert scrubbed(evolve(snapshot, source=source), KEY).source == Source(datastore_schema="296")
 
 
 # --- keys and mappings ----------------------------------------------------------------------------------------------
