@@ -56,13 +56,13 @@ class Allowance:
 
     number: int = 0
     percent: int = 0
-    whole: bool = True
-    """Whether it may be all there is; where not, the last one is asked about, however few there are."""
+    all_from: int | None = None
+    """Losing all that there is is asked about where that is this many or more; None: it is not."""
 
     def permits(self, losing: int, of: int) -> bool:
         """Return whether *losing* so many *of* so many needs no consent: within the number or within the share."""
-        if losing == of and not self.whole:
-            return losing == 0
+        if self.all_from is not None and losing == of >= self.all_from:
+            return False
         return losing <= self.number or losing * 100 <= of * self.percent
 
     @classmethod
@@ -78,9 +78,11 @@ class Allowance:
         return cls(percent=int(found[1])) if found[2] else cls(number=int(found[1]))
 
     def __str__(self) -> str:
-        """Return what people are told, such as ``20 % or 10, not all``."""
+        """Return what people are told, such as ``20 % or 10, not all of 4 or more``."""
         parts = [f"{self.percent} %"] * bool(self.percent) + [str(self.number)] * bool(self.number)
-        return (" or ".join(parts) or "none") + ("" if self.whole else ", not all")
+        return (" or ".join(parts) or "none") + (
+            "" if self.all_from is None else f", not all of {self.all_from} or more"
+        )
 
 
 @frozen(kw_only=True)
@@ -90,11 +92,11 @@ class Allowances:
     The numbers let small racks change; the shares keep an emptied table or a lost sled list from emptying a rack.
     """
 
-    members: Allowance = Allowance(percent=20, number=10, whole=False)
+    members: Allowance = Allowance(percent=20, number=10, all_from=4)
     """Ports of sleds that a switch gives copies of a group to, each counted once for each group."""
 
-    groups: Allowance = Allowance(percent=20, number=5, whole=False)
+    groups: Allowance = Allowance(percent=20, number=5, all_from=2)
     """Groups that something of the rack is programmed for."""
 
-    rows: Allowance = Allowance(percent=20, number=30, whole=False)
+    rows: Allowance = Allowance(percent=20, number=30)
     """Groups and routes in the tables of one switch."""

@@ -56,8 +56,8 @@ def _written(rack: SimulatedRack) -> list[str]:
 def test_a_mass_change_is_asked_about_and_accepted(
     run: Run, rack: SimulatedRack, endpoints: Path, plans: tuple[Path, Path]
 ) -> None:
-    """Losing everything of a one-group rack ends with 5, says how much and what accepts it; then it goes through."""
-    way = ("--endpoints", endpoints)
+    """A loss beyond the limit ends with 5, says how much and what accepts it; then it goes through."""
+    way = ("--endpoints", endpoints, "--max-members-losing", "0")
     first, second = plans
     assert run("execute", first, *way).code == 0
     before = len(_written(rack))
@@ -70,15 +70,17 @@ def test_a_mass_change_is_asked_about_and_accepted(
 
 
 def test_limits_by_hand(run: Run, endpoints: Path, plans: tuple[Path, Path]) -> None:
-    """A share of all, or numbers large enough, ask nobody; what is no limit is wrong usage."""
+    """One group goes unasked; a share of all, or enough, ask nobody; what is no limit is wrong usage."""
     way = ("--endpoints", endpoints, "--json")
     first, second = plans
     assert run("execute", first, *way).code == 0
-    asked = json.loads(run("execute", second, *way).out)
+    none = ("--max-members-losing", "0", "--max-groups-removed", "0", "--max-rows-removed", "0")
+    asked = json.loads(run("execute", second, *way, *none).out)
     assert {loss["what"] for loss in asked["losses"] if loss["beyond"]} == {"members", "groups", "rows"}
     assert run("execute", second, *way, "--max-members-losing", "many").code == 2
     limits = ("--max-members-losing", "100%", "--max-groups-removed", "1", "--max-rows-removed", "10")
-    assert run("execute", second, *way, *limits).code == 0
+    assert run("execute", second, *way, "--dry-run", *limits).code == 3
+    assert run("execute", second, *way).code == 0
 
 
 def test_the_target_is_set_shown_and_the_only_one_carried_out(
