@@ -425,15 +425,16 @@ def test_without_the_extra_the_command_says_what_to_install(
 
 # --- interrupted ----------------------------------------------------------------------------------------------------
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 20.0
 WAITING = b"SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
-@pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ends", ENDS)
 def test_a_collection_that_is_interrupted_leaves_the_old_files(
     dsn: str, rack: SimulatedRack, folder: Path, ends: signal.Signals
 ) -> None:
-    """Ended in the middle of reading, by Ctrl-C or by a supervisor, it leaves nothing new and nothing half."""
+    """Ended in the middle of reading, by Ctrl-C, a supervisor or a closed terminal, it leaves nothing new or half."""
     before = old_files(folder)
     words = ["--dns", rack.dns, "-o", folder / "snapshot.json", "--report", folder / "report.json"]
     with psycopg.connect(dsn) as blocker:
@@ -448,7 +449,7 @@ def test_a_collection_that_is_interrupted_leaves_the_old_files(
     assert command("--dsn", dsn, *words).returncode == 0
 
 
-@pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("ends", ENDS)
 def test_a_collection_that_is_interrupted_while_it_writes_leaves_nothing_half(
     dsn: str, rack: SimulatedRack, folder: Path, ends: signal.Signals
 ) -> None:
