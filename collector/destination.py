@@ -7,10 +7,11 @@ This file opens no connection.
 """
 
 import re
+from collections.abc import Iterable
 from urllib.parse import quote, quote_plus
 
 import psycopg
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
@@ -40,6 +41,10 @@ class Destination:
     secrets: tuple[str, ...] = field(repr=False)
     """Every way in which a secret may be written, longest first."""
 
+    def keeping(self, secrets: Iterable[str]) -> "Destination":
+        """Return it with more *secrets*."""
+        return evolve(self, secrets=_longest_first({*self.secrets, *_forms(secrets)}))
+
     def scrubbed(self, text: str) -> str:
         """Return *text* on one line, each secret in it struck out."""
         for secret in self.secrets:
@@ -66,7 +71,11 @@ def destination(dsn: str) -> Destination:
     host = values.get("host") or values.get("hostaddr") or "the local socket"
     database = values.get("dbname") or values.get("user") or "the user's own"
     place = f"datastore at {host} port {values.get('port')}, database {database}"
-    return Destination(dsn=dsn, place=place, secrets=_forms([dsn, *hidden] if dsn.strip() else hidden))
+    return Destination(
+        dsn=dsn,
+        place=place,
+        secrets=_longest_first(_forms([dsn, *hidden] if dsn.strip() else hidden)),
+    )
 
 
 def _parsed(dsn: str) -> dict[str, str] | None:
@@ -91,12 +100,16 @@ def _is_one_way_to_split(rest: str) -> bool:
     return not at or ("@" not in tail and "/" not in head)
 
 
-def _forms(secrets: list[str]) -> tuple[str, ...]:
-    """Return the ways in which each of *secrets* may be written, longest first."""
+def _forms(secrets: Iterable[str]) -> set[str]:
+    """Return the ways in which each of *secrets* may be written."""
     forms: set[str] = set()
     for secret in secrets:
         encoded = {quote(secret, safe=""), quote(secret), quote_plus(secret)}
         lower = {re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), form) for form in encoded}
         escaped = secret.replace("\\", "\\\\").replace("'", "\\'")
         forms |= {secret, escaped, repr(secret)[1:-1], *encoded, *lower}
+    return forms
+
+
+def _longest_first(forms: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(forms, key=lambda form: (-len(form), form)))

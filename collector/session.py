@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg
 from attrs import define, field, frozen
+from psycopg.pq.abc import PGconn
 
 from blueprints.errors import (
     BadAnswerError,
@@ -290,10 +291,18 @@ def _connected(to: Destination, limits: Limits) -> _Link:
         connection = psycopg.connect(
             to.dsn, autocommit=True, connect_timeout=limits.connect_seconds, fallback_application_name="rackcast"
         )
-        return _Link(to=to, limits=limits, connection=connection)
+        return _Link(to=_knowing(to, connection.pgconn), limits=limits, connection=connection)
     except psycopg.Error as error:
-        failure = _failure(to, error)
+        failure = _failure(_knowing(to, error.pgconn), error)
     raise failure
+
+
+def _knowing(to: Destination, connection: PGconn | None) -> Destination:
+    """Return *to* with the secrets that libpq took from files of passwords and services besides."""
+    if connection is None:
+        return to
+    named = [option.val for option in connection.info if option.dispchar == b"*"]
+    return to.keeping(found.decode(errors="replace") for found in (connection.password, *named) if found)
 
 
 def _failure(to: Destination, error: psycopg.Error) -> DeviceError | InvariantError:
