@@ -120,48 +120,47 @@ def test_a_password_of_the_environment_is_struck_out(monkeypatch: pytest.MonkeyP
     assert _holds_no_secret(_all_that_is_said(error))
 
 
-def _password_file(folder: Path) -> dict[str, str]:
+def _password_file(folder: Path, _: pytest.MonkeyPatch) -> dict[str, str]:
     words = CANARY.replace("\\", "\\\\").replace(":", "\\:")
     file = folder / "passwords"
     file.write_text(f"*:*:*:*:{words}\n")
     file.chmod(0o600)
-    return {"PGPASSFILE": str(file)}
+    return {"passfile": str(file)}
 
 
-def _service_file(folder: Path) -> dict[str, str]:
+def _service_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     file = folder / "services"
     file.write_text(f"[rack]\npassword={CANARY}\n")
-    return {"PGSERVICEFILE": str(file), "PGSERVICE": "rack"}
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    return {"service": "rack"}
+
+
+Kept = Callable[[Path, pytest.MonkeyPatch], dict[str, str]]
+"""Puts the canary into a file, and returns what a connection string says to have it read."""
 
 
 @pytest.mark.parametrize("kept", [_password_file, _service_file])
 @pytest.mark.parametrize("opened", [reading, writing])
 def test_a_password_of_a_file_is_struck_out(
-    monkeypatch: pytest.MonkeyPatch,
-    database: str,
-    tmp_path: Path,
-    opened: Opened,
-    kept: Callable[[Path], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path, opened: Opened, kept: Kept
 ) -> None:
     """A server that repeats the password does not make us repeat it, even if libpq alone knows where it stands."""
-    for name, value in kept(tmp_path).items():
-        monkeypatch.setenv(name, value)
     with through(Wire(server=database, repeats_password=True)) as dsn:
-        error = _refused(opened, dsn)
+        error = _refused(opened, psycopg.conninfo.make_conninfo(dsn, **kept(tmp_path, monkeypatch)))
     assert "the password *** is wrong" in str(error)
     assert _holds_no_secret(_all_that_is_said(error))
 
 
 @pytest.mark.parametrize("kept", [_password_file, _service_file])
 def test_a_password_of_a_file_is_struck_out_of_what_statements_say(
-    monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path, kept: Callable[[Path], dict[str, str]]
+    monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path, kept: Kept
 ) -> None:
     """Once a session stands, it is kept out of the words of every error."""
     load(database, small_rack())
-    for name, value in kept(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    with through(Wire(server=database)) as dsn, pytest.raises(DeviceError) as caught, reading(dsn) as cut:
-        cut.rows("SELECT ('x' || %s)::int", [CANARY])
+    with through(Wire(server=database)) as dsn:
+        dsn = psycopg.conninfo.make_conninfo(dsn, **kept(tmp_path, monkeypatch))
+        with pytest.raises(DeviceError) as caught, reading(dsn) as cut:
+            cut.rows("SELECT ('x' || %s)::int", [CANARY])
     assert "invalid input syntax" in str(caught.value)
     assert _holds_no_secret(_all_that_is_said(caught.value))
 
