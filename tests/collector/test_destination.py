@@ -158,8 +158,8 @@ def test_a_password_of_a_file_is_struck_out_of_what_statements_say(
     """Once a session stands, it is kept out of the words of every error."""
     load(database, small_rack())
     with through(Wire(server=database)) as dsn:
-        dsn = psycopg.conninfo.make_conninfo(dsn, **kept(tmp_path, monkeypatch))
-        with pytest.raises(DeviceError) as caught, reading(dsn) as cut:
+        silently = psycopg.conninfo.make_conninfo(dsn, **kept(tmp_path, monkeypatch))
+        with pytest.raises(DeviceError) as caught, reading(silently) as cut:
             cut.rows("SELECT ('x' || %s)::int", [CANARY])
     assert "invalid input syntax" in str(caught.value)
     assert _holds_no_secret(_all_that_is_said(caught.value))
