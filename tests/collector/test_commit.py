@@ -220,13 +220,15 @@ def test_an_underlay_row_that_another_group_is_linked_to_stays(database: str) ->
 
 
 def test_a_group_whose_address_is_held_is_not_removed(database: str) -> None:
-    """While a held group has its address its state stays on the rack, and so its rows stay; told without, they go."""
+    """While a held group has its address its state stays on the rack, and so its rows stay, whatever a plan lists."""
     held = evolve(
         REMOVING.rack.groups[0], id=STRANGER, name="held", vni=78, state=GroupState.ACTIVE, time_deleted=None
     )
     snapshot = evolve(REMOVING.rack, groups=[*REMOVING.rack.groups, evolve(held, underlay_group_id=None)])
     blueprint = plan(snapshot)
     assert [group.id for group in blueprint.held] == [STRANGER]
+    assert GROUP4 not in {transition.id for transition in blueprint.transitions}
+    blueprint = evolve(blueprint, transitions=planned(REMOVING).transitions)
     load(database, snapshot)
     before = rows(database)
     told = {each.transition.id: each for each in commit(blueprint, database).told}
