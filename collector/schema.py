@@ -31,7 +31,7 @@ class Feature(Enum):
     SALTS = "the salt of an underlay address"
     VLANS = "a VLAN of a group"
     DELETED_STATE = "a group's state `deleted`, which means what `deleting` means"
-    MEMBER_ORIGINS = "who asked for a membership, on which nothing here depends"
+    MEMBER_ORIGINS = "who asked for a membership; all are planned alike, once each is known"
     PARENT_KINDS = "members that are probes, not instances"
 
 

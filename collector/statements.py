@@ -28,7 +28,7 @@ from blueprints.snapshot import (
     VmmState,
 )
 from collector.schema import Feature, Schema
-from collector.values import Read, address_of, kept_by, one_of, sources, utc
+from collector.values import Read, address_of, given, kept_by, one_of, sources, utc
 
 PAGE = 1000
 """Rows of a page, and ids of one look-up: the product's own batch size."""
@@ -43,6 +43,20 @@ class ParentKind(StrEnum):
     PROBE = "probe"
 
 
+class MemberOrigin(StrEnum):
+    """Who asked for a membership."""
+
+    STATIC = "static"
+    IGMP_SNOOPED = "igmp_snooped"
+
+
+class SledRole(StrEnum):
+    """What a sled says it is: a scrimlet hosts a switch."""
+
+    SCRIMLET = "scrimlet"
+    GIMLET = "gimlet"
+
+
 @frozen
 class Column:
     """One column of an answer."""
@@ -53,7 +67,7 @@ class Column:
     sql: str
 
     read: Read | None = None
-    """What its values become; None: they stay as they are."""
+    """What its values become; None: they stay as they are, NULL included."""
 
     null: bool = field(default=False, kw_only=True)
     """Whether NULL is a value, which then stays None."""
@@ -124,10 +138,10 @@ def groups(schema: Schema) -> Statement:
     columns = _in(
         schema,
         Column("id", "id"),
-        Column("name", "name"),
+        Column("name", "name", given),
         Column("multicast_ip", "host(multicast_ip)", _ADDRESS),
         Column("state", "state::text", _group_state(schema)),
-        Column("vni", "vni"),
+        Column("vni", "vni", given),
         Column("tag", "tag"),
         Column("underlay_group_id", "underlay_group_id"),
         Column("underlay_salt", "underlay_salt", kept_by(Group, "underlay_salt"), null=True, feature=Feature.SALTS),
@@ -162,6 +176,7 @@ def _member_columns(schema: Schema) -> tuple[tuple[Column, ...], str]:
         Column("state", "m.state::text", one_of(MemberState)),
         Column("multicast_ip", f"host({holder}.multicast_ip)", _ADDRESS, null=not own),
         Column("source_ips", f"{holder}.source_ips::text", sources, null=not own),
+        Column("origin", "m.membership_origin::text", one_of(MemberOrigin), feature=Feature.MEMBER_ORIGINS),
         Column("parent_kind", "m.parent_kind::text", one_of(ParentKind), feature=Feature.PARENT_KINDS),
     )
     return columns, f"multicast_group_member m{group}"
@@ -211,10 +226,10 @@ def sleds() -> Statement:
     """Return the question for all sleds, those that are gone included."""
     columns = (
         Column("id", "id"),
-        Column("rack_id", "rack_id"),
-        Column("is_scrimlet", "is_scrimlet"),
-        Column("serial_number", "serial_number"),
-        Column("part_number", "part_number"),
+        Column("rack_id", "rack_id", given),
+        Column("is_scrimlet", "is_scrimlet", given),
+        Column("serial_number", "serial_number", given),
+        Column("part_number", "part_number", given),
         Column("ip", "host(ip)", address_of(UnderlayUnicast)),
         Column("sled_policy", "sled_policy::text", one_of(SledPolicy)),
         Column("sled_state", "sled_state::text", one_of(SledState)),
@@ -235,9 +250,9 @@ def service_processors() -> Statement:
     columns = (
         Column("id", "p.hw_baseboard_id"),
         Column("sp_type", "p.sp_type::text", one_of(SpType)),
-        Column("sp_slot", "p.sp_slot"),
-        Column("serial_number", "b.serial_number"),
-        Column("part_number", "b.part_number"),
+        Column("sp_slot", "p.sp_slot", given),
+        Column("serial_number", "b.serial_number", given),
+        Column("part_number", "b.part_number", given),
     )
     source = "inv_service_processor p JOIN hw_baseboard_id b ON b.id = p.hw_baseboard_id"
     return _paged("inv_service_processor", columns, source, "p.inv_collection_id = %s")
@@ -247,7 +262,7 @@ def sled_boards() -> Statement:
     """Return the question for what sleds say of themselves in one collection, by its id."""
     columns = (
         Column("sled_id", "s.sled_id"),
-        Column("role", "s.sled_role::text"),
+        Column("role", "s.sled_role::text", one_of(SledRole)),
         Column("serial_number", "b.serial_number"),
         Column("part_number", "b.part_number"),
     )

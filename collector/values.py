@@ -33,6 +33,13 @@ def one_of(choices: type[StrEnum]) -> Read:
     return read
 
 
+def given(value: Any) -> Any:
+    """Return *value*, whatever it is."""
+    if value is None:
+        raise ValueError("NULL, which the column should not allow")
+    return value
+
+
 def kept_by(kind: type, field: str) -> Read:
     """Return what lets those values pass that the *field* of the record *kind* accepts."""
     attribute = fields_dict(kind)[field]

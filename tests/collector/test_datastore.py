@@ -286,6 +286,7 @@ MEMBER = small_rack().members[0].id
 UNKNOWN = (
     ("multicast_group", "state", "multicast_group_state", GROUP4),
     ("multicast_group_member", "state", "multicast_group_member_state", MEMBER),
+    ("multicast_group_member", "membership_origin", "multicast_group_member_origin", MEMBER),
     ("instance", "state", "instance_state_v2", PICKER),
     ("sled", "sled_policy", "sled_policy", SLEDS[0]),
     ("sled", "sled_state", "sled_state", SLEDS[1]),
@@ -302,6 +303,8 @@ def _with_unknown_values(dsn: str) -> None:
             connection.execute(f"UPDATE {table} SET {column} = 'unheard' WHERE id = %s".encode(), (name,))  # noqa: S608
         connection.execute("ALTER TYPE vmm_state ADD VALUE 'unheard'")
         connection.execute("ALTER TYPE sp_type ADD VALUE 'unheard'")
+        connection.execute("ALTER TYPE sled_role ADD VALUE 'unheard'")
+        connection.execute("UPDATE inv_sled_agent SET sled_role = 'unheard' WHERE sled_id = %s", (SLEDS[0],))
         connection.execute("UPDATE vmm SET state = 'unheard' WHERE instance_id = %s", (MOVER,))
         connection.execute("UPDATE inv_service_processor SET sp_type = 'unheard' WHERE sp_slot = 15")
 
@@ -317,11 +320,13 @@ def test_values_that_nobody_knows_are_refused_together(database: str) -> None:
     assert [mistake.path for mistake in caught.value.mistakes] == [
         f"multicast_group[{GROUP4}].state",
         f"multicast_group_member[{MEMBER}].state",
+        f"multicast_group_member[{MEMBER}].origin",
         f"instance[{PICKER}].state",
         f"instance[{MOVER}].active_vmm.state",
         f"instance[{MOVER}].target_vmm.state",
         f"sled[{SLEDS[0]}].sled_policy",
         f"sled[{SLEDS[1]}].sled_state",
+        f"inv_sled_agent[{SLEDS[0]}].role",
         f"inv_service_processor[{board}].sp_type",
     ]
     assert all("'unheard' is not one of" in mistake.message for mistake in caught.value.mistakes)
@@ -358,6 +363,31 @@ def test_values_outside_the_vocabulary_are_refused(shared: str, statement: str, 
     with pytest.raises(InputRejectedError) as caught:
         read(shared)
     assert [mistake.path for mistake in caught.value.mistakes] == paths
+
+
+NEVER_NULL = (
+    ("multicast_group", "name"),
+    ("multicast_group", "vni"),
+    ("multicast_group_member", "multicast_ip"),
+    ("multicast_group_member", "source_ips"),
+    ("sled", "rack_id"),
+    ("sled", "is_scrimlet"),
+    ("sled", "serial_number"),
+    ("sled", "part_number"),
+    ("inv_service_processor", "sp_slot"),
+)
+
+
+@pytest.mark.parametrize(("table", "column"), NEVER_NULL)
+def test_a_value_that_is_missing_is_refused(database: str, table: str, column: str) -> None:
+    """Where the tables are looser than they should be no snapshot is made that cannot be read again."""
+    load(database, small_rack())
+    meddle(database, f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL")
+    meddle(database, f"UPDATE {table} SET {column} = NULL")  # noqa: S608
+    with pytest.raises(InputRejectedError) as caught:
+        read(database)
+    paths = [mistake.path for mistake in caught.value.mistakes]
+    assert {(path.partition("[")[0], path.rpartition(".")[2]) for path in paths} == {(table, column)}
 
 
 def test_a_full_mask_is_the_address_itself(shared: str) -> None:
