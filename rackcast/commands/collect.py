@@ -25,7 +25,7 @@ from collector.scrub import scrubbed
 from rackcast.bulk import bulk
 from rackcast.collected import print_collection
 from rackcast.collecting import Sources, collected
-from rackcast.commands.options import json_option
+from rackcast.commands.options import dsn_option, json_option
 from rackcast.exits import Exit
 from rackcast.interrupts import terminable
 from rackcast.terminal import console, print_json
@@ -60,15 +60,7 @@ def _nics(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str
 
 
 _SOURCES = (
-    click.option(
-        "--dsn",
-        metavar="DSN",
-        envvar="RACKCAST_DSN",
-        show_envvar=True,
-        required=True,
-        help="The datastore, such as postgresql://USER@HOST:PORT/DATABASE. Keep a password out of the command line: "
-        "other users of the machine can see that, but not the environment.",
-    ),
+    dsn_option,
     click.option("--dns", metavar="ADDRESS[:PORT]", help="Ask this internal DNS server where the switches are."),
     click.option("--endpoints", metavar="FILE", help="Read where the switches are from FILE."),
 )

@@ -10,7 +10,7 @@ from blueprints.files import read_blueprint, read_document
 from collector.in_effect import require_in_effect
 from collector.told import Account, Telling
 from rackcast.commands.execute import sound
-from rackcast.commands.options import blueprint_argument, json_option
+from rackcast.commands.options import blueprint_argument, dsn_option, json_option
 from rackcast.exits import Exit
 from rackcast.terminal import console, print_json
 from rackcast.told import print_account
@@ -18,15 +18,7 @@ from rackcast.told import print_account
 
 @click.command("commit-transitions")
 @blueprint_argument
-@click.option(
-    "--dsn",
-    metavar="DSN",
-    envvar="RACKCAST_DSN",
-    show_envvar=True,
-    required=True,
-    help="The datastore, such as postgresql://USER@HOST:PORT/DATABASE. Keep a password out of the command line: "
-    "other users of the machine can see that, but not the environment.",
-)
+@dsn_option
 @click.option("--report", metavar="FILE", help="What `execute --report` wrote; needed, but for a dry run.")
 @click.option("--dry-run", is_flag=True, help="Look at every row, change nothing, and say what would be told.")
 @json_option

@@ -11,6 +11,16 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON for programs instead of text for people."
 )
 
+dsn_option = click.option(
+    "--dsn",
+    metavar="DSN",
+    envvar="RACKCAST_DSN",
+    show_envvar=True,
+    required=True,
+    help="The datastore, such as postgresql://USER@HOST:PORT/DATABASE. Keep a password out of the command line: "
+    "other users of the machine can see that, but not the environment.",
+)
+
 blueprint_argument = click.argument("blueprint", metavar="BLUEPRINT")
 
 _FORMS = click.Choice(["instance", "vmm"])
