@@ -132,6 +132,21 @@ def test_a_server_that_falls_silent_is_given_up(loaded: str) -> None:
         cut.rows("SELECT 4711")
 
 
+def test_asking_does_not_wait_for_the_answer(loaded: str) -> None:
+    """A statement is on its way before the answer to the one before it came, or can ever come."""
+    asked: list[str] = []
+    with through(Wire(server=loaded, falls_silent_at=b"SELECT 4711")) as dsn, pytest.raises(SilentError):
+        _ask_all(dsn, ["SELECT 4711", "SELECT 4712"], asked)
+    assert asked == ["SELECT 4711", "SELECT 4712"]
+
+
+def _ask_all(dsn: str, questions: list[str], asked: list[str]) -> None:
+    with reading(dsn, SHORT) as cut:
+        for question in questions:
+            cut.ask(question)
+            asked.append(question)
+
+
 def test_a_lost_connection_is_a_silence(loaded: str) -> None:
     """What the server did before the line went dead is unknown."""
     with (
