@@ -18,7 +18,7 @@
 This file does not know what a fault does or how a packet travels.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -62,7 +62,7 @@ class Control:
     restart: Callable[[str, bool], None]
     """Restarts a target at once; True keeps what outlives it."""
 
-    enter: Callable[[Snapshot], None]
+    enter: Callable[[Snapshot], Awaitable[None]]
     """Lets the world move on."""
 
     watch: Watch = field(factory=Watch)
@@ -142,9 +142,9 @@ class Control:
         self.calls.clear()
         return NO_CONTENT
 
-    def _enter(self, request: Request) -> Answer:
+    async def _enter(self, request: Request) -> Answer:
         try:
-            self.enter(snapshot_from(request.json(), "snapshot"))
+            await self.enter(snapshot_from(request.json(), "snapshot"))
         except InputRejectedError as error:
             raise bad_request(str(error)) from None
         except SilentError as error:

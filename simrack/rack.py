@@ -162,7 +162,7 @@ class SimulatedRack:
         """Return where *target*, such as ``switch0 mgs``, listens."""
         return url_of(self._ports[target])
 
-    def enter(self, snapshot: Snapshot) -> None:
+    async def enter(self, snapshot: Snapshot) -> None:
         """Let the world move on to *snapshot*, datastore and all; what is programmed stays.
 
         Raises:
@@ -172,7 +172,7 @@ class SimulatedRack:
         self.world.check(snapshot)
         if self._datastore is not None:
             self._datastore.hold(snapshot)
-        self.world.enter(snapshot)
+        await self.world.enter(snapshot)
         if not self._on_paper and not _files_suffice(snapshot):
             self._on_paper = True
             for agent in self.world.agents.values():

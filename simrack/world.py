@@ -3,6 +3,7 @@
 This file does not know HTTP, DNS or sockets of daemons.
 """
 
+from asyncio import Lock, sleep
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,8 +20,9 @@ from simrack.dpd.groups import Dpd
 from simrack.dpd.hardware import SwitchHardware
 from simrack.mgd.routes import Mrib
 from simrack.mglower import MgLower
-from simrack.sledagent.agent import LocalVmm, SledAgent
+from simrack.sledagent.agent import SledAgent
 from simrack.sledagent.filters import Join, NicFilters, join_on_loopback
+from simrack.sledagent.instances import LocalVmm
 from simrack.web.faults import Faults
 from simrack.web.versions import DaemonKind
 from simrack.wiring import LINK, Wiring, nics_of, wiring_of
@@ -62,6 +64,8 @@ class World:
     """Sleds whose cables were moved by hand, None where they were pulled."""
 
     ticks: int = 0
+    _moving_on: Lock = field(factory=Lock)
+    """One snapshot after the other."""
 
     def check(self, snapshot: Snapshot) -> None:
         """Make sure that the world can move on to *snapshot*.
@@ -77,16 +81,20 @@ class World:
         if mistakes:
             raise InputRejectedError("snapshot", mistakes)
 
-    def enter(self, snapshot: Snapshot) -> None:
-        """Let the world move on to *snapshot*; what is programmed stays.
+    async def enter(self, snapshot: Snapshot) -> None:
+        """Let the world move on to *snapshot*, after those that came before; what is programmed stays.
 
         Raises:
             InputRejectedError: switches or sleds appear or disappear.
         """
         self.check(snapshot)
-        self.snapshot = snapshot
-        self.moved.clear()
-        self._settle()
+        async with self._moving_on:
+            self.snapshot = snapshot
+            self.moved.clear()
+            self.wire()
+            hosted = _hosted(snapshot)
+            for sled_id, agent in self.agents.items():
+                await agent.host(hosted.get(sled_id, {}))
 
     def hold(self, held: bool) -> None:
         """Let time pass only by the clock, or no longer."""
@@ -101,9 +109,10 @@ class World:
     def move(self, cubbies: Mapping[UUID, int | None]) -> None:
         """Plug sleds into other cubbies, or into none, until the next snapshot."""
         self.moved.update(cubbies)
-        self._settle()
+        self.wire()
 
-    def _settle(self) -> None:
+    def wire(self) -> None:
+        """Lay cables, and give sleds their NICs and switches their links, as snapshot and hands have it."""
         cubbies = dict(wiring_of(self.snapshot).cubbies)
         for sled_id, cubby in self.moved.items():
             cubbies.pop(sled_id, None)
@@ -112,9 +121,7 @@ class World:
         self.wiring = Wiring(cubbies)
         for slot, dpd in self.dpds.items():
             dpd.chip.links = _links(self.backplane(slot))
-        hosted = _hosted(self.snapshot)
         for sled in self.snapshot.sleds:
-            self.agents[sled.id].host(hosted.get(sled.id, {}))
             self.agents[sled.id].filters.nics = nics_of(sled)
 
     def now(self) -> datetime:
@@ -180,7 +187,10 @@ def world_of(snapshot: Snapshot, faults: Faults, join: Join = join_on_loopback) 
     for slot, mrib in mribs.items():
         mrib.changed = world.lowers[slot].notice
         world.dpds[slot].chip.stepped = partial(world.note, switch_target(slot, DaemonKind.DPD))
-    world.enter(snapshot)
+    world.wire()
+    hosted = _hosted(snapshot)
+    for sled_id, agent in agents.items():
+        agent.instances.vmms.update(hosted.get(sled_id, {}))
     return world
 
 
@@ -196,6 +206,7 @@ def _agent(sled: Sled, faults: Faults, join: Join) -> SledAgent:
     agent.loses_ports = partial(faults.strikes, target, "ports_die")
     agent.unknown_vmm = partial(faults.status, target, "unknown_vmm")
     agent.opte.refuses_clear = partial(faults.strikes, target, "m2p_clear")
+    agent.reach_engine = lambda: sleep(faults.seconds(target, "slow_engine"))
     return agent
 
 

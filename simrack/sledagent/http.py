@@ -3,7 +3,7 @@
 This file does not know what the packet engine makes of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,7 @@ from simrack.web.versions import FEATURES
 
 BODY_LIMIT = 1 << 20
 
+INSTANCE = "/instances/{instance_id}/multicast-group"
 VMM = "/vmms/{propolis_id}/multicast-group"
 
 
@@ -28,7 +29,7 @@ def routes(agent: SledAgent, sled: Callable[[], Sled], snapshot: Callable[[], Sn
     """Return sled-agent's table of calls."""
     since, tagged = FEATURES["sled-agent m2p and forwarding"], FEATURES["sled-agent multicast membership"]
 
-    def at(handler: Callable[[SledAgent, Request], Answer]) -> Handler:
+    def at(handler: Callable[[SledAgent, Request], Answer | Awaitable[Answer]]) -> Handler:
         return partial(handler, agent)
 
     return (
@@ -38,13 +39,13 @@ def routes(agent: SledAgent, sled: Callable[[], Sled], snapshot: Callable[[], Sn
         Route("GET", "/networking/mcast-fwd", at(_list_forwarding), since),
         Route("PUT", "/networking/mcast-fwd", at(_put_forwarding), since),
         Route("DELETE", "/networking/mcast-fwd", at(_delete_forwarding), since),
-        Route("PUT", VMM, at(partial(_join_vmm, _membership)), since),
-        Route("DELETE", VMM, at(partial(_leave_vmm, _membership)), since),
-        Route("PUT", VMM, at(partial(_join_vmm, partial(_tagged_membership, "join"))), tagged, since),
-        Route("DELETE", VMM, at(partial(_leave_vmm, partial(_tagged_membership, "leave"))), tagged, since),
+        Route("PUT", VMM, at(partial(_join, _by_vmm, _membership)), since),
+        Route("DELETE", VMM, at(partial(_leave, _by_vmm, _membership)), since),
+        Route("PUT", VMM, at(partial(_join, _by_vmm, partial(_tagged_membership, "join"))), tagged, since),
+        Route("DELETE", VMM, at(partial(_leave, _by_vmm, partial(_tagged_membership, "leave"))), tagged, since),
         Route("GET", "/vmms/{propolis_id}/state", partial(_vmm_state, agent, snapshot)),
-        Route("PUT", "/instances/{instance_id}/multicast-group", at(_join_instance), since),
-        Route("DELETE", "/instances/{instance_id}/multicast-group", at(_leave_instance), since),
+        Route("PUT", INSTANCE, at(partial(_join, _by_instance, _membership)), since),
+        Route("DELETE", INSTANCE, at(partial(_leave, _by_instance, _membership)), since),
         Route("GET", "/sled-identifiers", lambda _: answer(_identifiers(sled(), snapshot().rack_id))),
         Route("GET", "/inventory", lambda _: answer(inventory(sled()))),
     )
@@ -138,25 +139,26 @@ def _read_membership(body: Any, path: str) -> tuple[Address, frozenset[Address]]
     return group, _addresses(need(body, "sources", list, path), path)
 
 
-def _join_vmm(read: Membership, agent: SledAgent, request: Request) -> Answer:
-    agent.join(request.param("propolis_id", uuid), *read(request))
+Named = Callable[[SledAgent, Request], UUID | None]
+"""Reads out of a path which instance is meant, None where nobody knows."""
+
+
+def _by_instance(_: SledAgent, request: Request) -> UUID:
+    return request.param("instance_id", uuid)
+
+
+def _by_vmm(agent: SledAgent, request: Request) -> UUID | None:
+    """The older form names a VMM, and is for the instance of that VMM."""
+    return agent.instances.instance_of(request.param("propolis_id", uuid))
+
+
+async def _join(named: Named, read: Membership, agent: SledAgent, request: Request) -> Answer:
+    await agent.join(named(agent, request), *read(request))
     return NO_CONTENT
 
 
-def _leave_vmm(read: Membership, agent: SledAgent, request: Request) -> Answer:
-    agent.leave(request.param("propolis_id", uuid), read(request)[0])
-    return NO_CONTENT
-
-
-def _join_instance(agent: SledAgent, request: Request) -> Answer:
-    instance_id = request.param("instance_id", uuid)
-    agent.join(agent.vmm_of(instance_id), *_membership(request))
-    return NO_CONTENT
-
-
-def _leave_instance(agent: SledAgent, request: Request) -> Answer:
-    instance_id = request.param("instance_id", uuid)
-    agent.leave(agent.vmm_of(instance_id), _membership(request)[0])
+async def _leave(named: Named, read: Membership, agent: SledAgent, request: Request) -> Answer:
+    await agent.leave(named(agent, request), read(request)[0])
     return NO_CONTENT
 
 

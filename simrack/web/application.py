@@ -43,7 +43,7 @@ class Application:
             exchange = Exchange(scope, receive, send, request_id, perform, daemon.restart)
             await self._spoil(daemon, request, exchange, fault)
             return
-        answer = daemon.answer(request, scope["headers"], request_id)
+        answer = await daemon.answer(request, scope["headers"], request_id)
         if daemon.kind is not None:
             self._record(daemon, request, answer.status)
         await send_answer(send, answer, request_id)

@@ -38,13 +38,14 @@ class Daemon:
     body_limit: int
     restart: Restart
 
-    def answer(self, request: Request, headers: Headers, request_id: str) -> Answer:
+    async def answer(self, request: Request, headers: Headers, request_id: str) -> Answer:
         """Return what the daemon says to *request*, errors included."""
         try:
             request.version = self._version(headers)
             request.content_type = _header(headers, b"content-type")
             request.body_limit = self.body_limit
-            return self.router.handler(request)(request)
+            answer = self.router.handler(request)(request)
+            return answer if isinstance(answer, Answer) else await answer
         except HttpError as error:
             return Answer(error.status, error_body(error, request_id))
 

@@ -60,7 +60,7 @@ class Exchange:
     receive: Receive
     send: Send
     request_id: str
-    perform: Callable[[], Answer]
+    perform: Callable[[], Awaitable[Answer]]
     """Lets the daemon act, once."""
 
     restart: Callable[[bool], None]
@@ -100,7 +100,7 @@ async def _timeout_before(exchange: Exchange, _: Fault) -> int | None:
 
 
 async def _timeout_after(exchange: Exchange, _: Fault) -> int | None:
-    exchange.perform()
+    await exchange.perform()
     await exchange.wait_for_disconnect()
     return None
 
@@ -108,7 +108,7 @@ async def _timeout_after(exchange: Exchange, _: Fault) -> int | None:
 async def _late_effect(exchange: Exchange, fault: Fault) -> int | None:
     await exchange.wait_for_disconnect()
     await asyncio.sleep(fault.interval)
-    exchange.perform()
+    await exchange.perform()
     return None
 
 
@@ -120,7 +120,7 @@ async def _status(exchange: Exchange, fault: Fault) -> int | None:
 
 
 async def _slow_body(exchange: Exchange, fault: Fault) -> int | None:
-    answer = exchange.perform()
+    answer = await exchange.perform()
     if not answer.body:
         if not await exchange.pause(fault.interval):
             return None
@@ -137,7 +137,7 @@ async def _slow_body(exchange: Exchange, fault: Fault) -> int | None:
 
 
 async def _truncated_body(exchange: Exchange, _: Fault) -> int | None:
-    answer = exchange.perform()
+    answer = await exchange.perform()
     if not answer.body:
         await exchange.drop()
         return None

@@ -24,6 +24,10 @@ FAULT_KINDS: Mapping[str, tuple[bool, str]] = MappingProxyType(
         "restart_with_state": (True, "the daemon dies instead of answering and comes back with what outlives it"),
         "nic_join": (False, "a sled's NIC refuses to join an underlay group"),
         "m2p_clear": (False, "a sled's packet engine refuses to clear a mapping"),
+        "slow_engine": (
+            False,
+            "a join or leave, its VMM looked up, takes a while to reach a sled's packet engine",
+        ),
         "unknown_vmm": (False, "a sled-agent answers calls about VMMs that it does not know with the given status"),
         "no_multicast": (False, "a dpd was built without multicast"),
         "entry_missing": (
@@ -63,7 +67,8 @@ class Fault:
     """For ``nic_join``: which NIC; None: whichever comes first."""
 
     interval: float = 1.0
-    """In seconds: for ``slow_body`` between two octets, for ``late_effect`` from giving up to the effect."""
+    """In seconds: for ``slow_body`` between two octets, for ``late_effect`` from giving up to the effect, for
+    ``slow_engine`` from the look-up to the packet engine."""
 
     def matches(self, target: str, method: str, path: str) -> bool:
         """Return whether the fault spoils this call."""
@@ -119,6 +124,11 @@ class Faults:
         """Return the status that *kind* has ordered for *target* now, and count it; *usual* where none has."""
         fault = self._within(target, kind, None)
         return usual if fault is None else fault.status
+
+    def seconds(self, target: str, kind: str) -> float:
+        """Return how long *kind* delays *target* now, in seconds, and count it; 0 where nothing is ordered."""
+        fault = self._within(target, kind, None)
+        return 0.0 if fault is None else fault.interval
 
     def _within(self, target: str, kind: str, nic: str | None) -> Fault | None:
         for fault in self.orders:

@@ -3,7 +3,7 @@
 This file does not know what handlers do.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from attrs import define, field, frozen
 
@@ -11,7 +11,8 @@ from simrack.web.answers import Answer, refused
 from simrack.web.requests import Request
 from simrack.web.versions import FIRST, Version
 
-Handler = Callable[[Request], Answer]
+Handler = Callable[[Request], Answer | Awaitable[Answer]]
+"""Most answer at once; some have to wait for their turn."""
 
 
 @frozen

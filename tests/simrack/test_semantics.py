@@ -100,7 +100,9 @@ def unsubscribe_by_group(self: Opte, port: Any, group: Address) -> None:
         del heard[underlay]
 
 
-def join_again(self: SledAgent, propolis_id: Any, group: Address, sources: frozenset[Address]) -> None:
+async def join_again(self: SledAgent, instance_id: Any, group: Address, sources: frozenset[Address]) -> None:
+    propolis_id = self.instances.vmm_of(instance_id)
+    assert propolis_id is not None
     self.opte.subscribe(propolis_id, group, sources)
 
 
