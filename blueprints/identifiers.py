@@ -53,6 +53,12 @@ class PortId:
 
     kind: str
     number: int
+    text: str = field(init=False, eq=False)
+    """As dpd prints it."""
+
+    @text.default
+    def _text(self) -> str:
+        return f"{self.kind}{self.number}"
 
     def __lt__(self, other: "PortId") -> bool:
         return (self.kind, self.number) < (other.kind, other.number)
@@ -68,7 +74,7 @@ class PortId:
 
     def __str__(self) -> str:
         """Return it as dpd prints it."""
-        return f"{self.kind}{self.number}"
+        return self.text
 
     def __repr__(self) -> str:
         return f"PortId({self})"

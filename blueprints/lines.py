@@ -1,30 +1,31 @@
 """Records to lines of canonical text, without plain data in between: most of a large file is rows.
 
 `outlined` gives what cattrs would give, but for lists of records, which it leaves to be written line by line at a
-fraction of the cost: what has to be done to a field follows from its type, once for each class; orjson encodes and
-msgspec sets the spaces. This file does not know documents or files.
+fraction of the cost: what has to be done to a field follows from its type, once for each class; msgspec encodes and sets the spaces. This file does not know documents or files.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache, partial
+from itertools import chain, islice, starmap
 from operator import attrgetter
 from typing import Any, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from attrs import fields, frozen
+from msgspec import Struct, defstruct
+from msgspec.json import encode
 from msgspec.json import format as spaced
-from orjson import dumps as encode
 
 from blueprints.addresses import Address
 from blueprints.converter import TEXT_TYPES, file_name, is_model, unstructure
 from blueprints.text import Lines, escaped
 
-Convert = Callable[[Any], Any]
-"""A field's value to one that orjson writes as we do."""
+Convert = Callable[[Iterable[Any]], list[Any]]
+"""The values of a field, one of each record, to ones that msgspec writes as we do."""
 
 _AS_THEY_ARE = (UUID, Enum, str, int, bool)
-"""Types that orjson writes as cattrs and json would."""
+"""Types that msgspec writes as cattrs and json would."""
 
 
 def outlined(value: Any) -> Any:
@@ -52,21 +53,25 @@ def _joined(records: Sequence[Any], between: str) -> str:
 class _Form:
     """How the records of one class are written."""
 
+    row: type[Struct]
+    """What stands for a record while it is encoded: fields of any type under their names in files."""
+
     names: tuple[str, ...]
     values: tuple[Callable[[Any], Any], ...]
     conversions: tuple[Convert | None, ...]
 
 
-def _plain(records: Iterable[Any]) -> list[dict[str, Any]]:
-    """Return *records*, all of one class, as plain data, made column by column."""
+def _plain(records: Iterable[Any]) -> list[Struct]:
+    """Return rows for *records*, all of one class, made column by column."""
     several = tuple(records)
+    if not several:
+        return []
     form = _form_of(several[0].__class__)
-    columns = []
-    for value, convert in zip(form.values, form.conversions, strict=True):
-        column = map(value, several)
-        # None and nothing at all are written as they are.
-        columns.append([convert(one) if one else one for one in column] if convert else column)
-    return [dict(zip(form.names, row, strict=False)) for row in zip(*columns, strict=False)]
+    columns = [
+        convert(map(value, several)) if convert else map(value, several)
+        for value, convert in zip(form.values, form.conversions, strict=True)
+    ]
+    return list(starmap(form.row, zip(*columns, strict=True)))
 
 
 @lru_cache(maxsize=64)
@@ -74,8 +79,11 @@ def _form_of(kind: type) -> _Form:
     """Return the form of a class, which holds no lists of records."""
     names = [attribute.name for attribute in fields(kind)]
     hints = get_type_hints(kind)
+    in_files = tuple(map(file_name, names))
+    renamed = dict(zip(names, in_files, strict=True))
     return _Form(
-        names=tuple(map(file_name, names)),
+        row=defstruct(kind.__name__, [(name, Any) for name in names], rename=renamed, gc=False),
+        names=in_files,
         values=tuple(attrgetter(f"{name}.text" if _has_text(hints[name]) else name) for name in names),
         conversions=tuple(None if _has_text(hints[name]) else _conversion(hints[name]) for name in names),
     )
@@ -87,26 +95,35 @@ def _has_text(hint: Any) -> bool:
 
 
 def _conversion(hint: Any) -> Convert | None:
-    """Return what has to be done to values of the type *hint*, None for nothing."""
+    """Return what has to be done to values of the type *hint*, None for nothing; None itself is written as it is."""
     if type(None) in get_args(hint):
         return _conversion(next(kind for kind in get_args(hint) if kind is not type(None)))
     if get_origin(hint) is tuple:
         convert = _conversion(get_args(hint)[0])
-        return partial(_each, convert) if convert else None
+        return partial(_lists, convert) if convert else None
     if is_model(hint):
-        return _plain_one
+        return _records
     if isinstance(hint, type) and issubclass(hint, _AS_THEY_ARE):
         return None
-    return _text if _has_text(hint) else unstructure
+    return _texts if _has_text(hint) else _others
 
 
-def _plain_one(record: Any) -> dict[str, Any]:
-    return _plain((record,))[0]
+def _records(values: Iterable[Any]) -> list[Any]:
+    several = tuple(values)
+    made = iter(_plain(value for value in several if value is not None))
+    return [None if value is None else next(made) for value in several]
 
 
-def _each(convert: Convert, values: Iterable[Any]) -> list[Any]:
-    return [convert(value) for value in values]
+def _lists(convert: Convert, values: Iterable[Any]) -> list[Any]:
+    """Convert lists: what is in them as one column."""
+    several = tuple(values)
+    made = iter(convert(chain.from_iterable(filter(None, several))))
+    return [list(islice(made, len(items))) if items else items for items in several]
 
 
-def _text(value: Any) -> Any:
-    return value.text
+def _texts(values: Iterable[Any]) -> list[Any]:
+    return [None if value is None else value.text for value in values]
+
+
+def _others(values: Iterable[Any]) -> list[Any]:
+    return [None if value is None else unstructure(value) for value in values]
