@@ -24,6 +24,21 @@ class Outcome(StrEnum):
     FENCED = "fenced"
 
 
+class TargetState(StrEnum):
+    """Where one target stands after a run; the later of two that hold is the one that is told."""
+
+    APPLIED = "applied"
+    """It holds what the blueprint has, as far as that can be read."""
+    OWED = "owed"
+    """Something is missing; running again may bring it about."""
+    FOREIGN = "foreign"
+    """Somebody else's object, or one that is held, stands where ours should; the rest of it is done."""
+    CONSENT = "needs_consent"
+    """Somebody has to accept a loss first."""
+    WEDGED = "wedged"
+    """Running again will not mend it: somebody has to look."""
+
+
 @frozen(kw_only=True)
 class CarriedOut:
     """The blueprint that a run was about."""

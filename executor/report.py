@@ -12,13 +12,14 @@ from attrs import field, frozen
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.converter import unstructure
-from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome
+from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome, TargetState
 from executor.calls import Call
 from executor.changes import Change, Conflict, Difference, Foreign
 from executor.classes import Classified
 from executor.extent import Loss
 from executor.journal import Intents
 from executor.sending import CallOutcome, Sent
+from executor.standings import Debt, Standing
 
 Json = Any
 
@@ -48,6 +49,26 @@ class Owed:
     consent: bool = False
     """It waits for somebody to accept a loss."""
 
+    foreign: bool = False
+    """Something that is not ours to touch stands in its place."""
+
+    wedged: bool = False
+    """Trying again does not mend it."""
+
+    @property
+    def state(self) -> TargetState:
+        """What it makes of its target."""
+        if self.wedged:
+            return TargetState.WEDGED
+        if self.consent:
+            return TargetState.CONSENT
+        return TargetState.FOREIGN if self.foreign else TargetState.OWED
+
+    @property
+    def debt(self) -> Debt:
+        """What it is to the state of its target."""
+        return Debt(target=self.target, state=self.state, because=self.because)
+
     @property
     def sort_key(self) -> tuple[Any, ...]:
         """By target, group and kind."""
@@ -66,6 +87,10 @@ class Report:
     `asyncio.run` asks for when it restores the signal handler."""
 
     owed: tuple[Owed, ...] = ()
+
+    targets: tuple[Standing, ...] = ()
+    """Where each target stands; empty if none was asked."""
+
     counts: Mapping[str, int]
     """Requests sent: reads, writes, reasserts."""
 
@@ -100,6 +125,7 @@ class Report:
             "dry_run": self.dry_run,
             "actions": [action_json(sent) for sent in self.actions],
             "owed": [owed_json(owed) for owed in self.owed],
+            "targets": [standing_json(standing) for standing in self.targets],
             "counts": {name: self.counts.get(name, 0) for name in ("reads", "writes", "reasserts")},
             "foreign": [{"target": str(each.target), "what": each.what} for each in self.foreign],
             "held": [{"target": str(each.target), "what": each.what} for each in self.held],
@@ -150,6 +176,17 @@ def owed_json(owed: Owed) -> dict[str, Json]:
         "groups": _texts(owed.groups),
         "because": owed.because,
         "consent": owed.consent,
+        "state": owed.state.value,
+    }
+
+
+def standing_json(standing: Standing) -> dict[str, Json]:
+    """Return where one target stands as plain data."""
+    return {
+        "target": str(standing.target),
+        "state": standing.state.value,
+        "debts": standing.debts,
+        "because": standing.because,
     }
 
 
@@ -169,10 +206,15 @@ def conflict_json(conflict: Conflict) -> dict[str, Json]:
     return {"target": str(conflict.target), "group": conflict.group.text, "because": conflict.because}
 
 
-def owed_change(change: Change, because: str, *, consent: bool = False) -> Owed:
+def owed_change(change: Change, because: str, *, consent: bool = False, wedged: bool = False) -> Owed:
     """Return *change* as a debt."""
     return Owed(
-        target=str(change.target), kind=change.kind.value, groups=change.groups, because=because, consent=consent
+        target=str(change.target),
+        kind=change.kind.value,
+        groups=change.groups,
+        because=because,
+        consent=consent,
+        wedged=wedged,
     )
 
 
@@ -180,7 +222,7 @@ def owed_by(difference: Difference) -> list[Owed]:
     """Return what *difference* owes besides its changes: silent targets and blocked groups."""
     silent = [Owed(target=silence.target, because=silence.reason) for silence in difference.unknown]
     blocked = [
-        Owed(target=str(conflict.target), groups=(conflict.group,), because=conflict.because)
+        Owed(target=str(conflict.target), groups=(conflict.group,), because=conflict.because, foreign=True)
         for conflict in difference.conflicts
     ]
     return [*silent, *blocked]

@@ -32,6 +32,7 @@ from executor.rehearsal import Held, Work, open_calls, rehearse, second_round, w
 from executor.report import Owed, Report, in_order, owed_by, owed_change, planned
 from executor.safeguards import Safeguards
 from executor.sending import CallOutcome, Sent, send
+from executor.standings import standings
 from executor.targets import Target
 
 T = TypeVar("T")
@@ -250,12 +251,19 @@ class Run:
         *,
         dry_run: bool = False,
     ) -> Report:
+        debts_in_order = in_order(owed)
         return Report(
             blueprint=CarriedOut.naming(self.blueprint),
             outcome=outcome,
             dry_run=dry_run,
             actions=actions,
-            owed=in_order(owed),
+            owed=debts_in_order,
+            targets=standings(
+                self.targets,
+                (each.debt for each in debts_in_order),
+                {change.target for change in difference.changes},
+                waits=bool(self.unaccepted),
+            ),
             counts=dict(self.rack.calls),
             foreign=difference.foreign,
             held=difference.held,

@@ -12,12 +12,13 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from blueprints.run_report import Outcome
+from blueprints.run_report import Outcome, TargetState
 from executor.changes import Change, Difference, Kind
 from executor.classes import CLASSES, Class, Classified
 from executor.compare import Comparison
 from executor.report import Report
 from executor.sending import CallOutcome, Sent
+from executor.standings import WEIGHTS, Standing
 from rackcast.terminal import plural, safe, table
 
 SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
@@ -29,6 +30,10 @@ SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
         Outcome.FENCED: ("Another blueprint is the target; nothing more was sent.", "yellow"),
         Outcome.REFUSED: ("The blueprint was refused; nothing was sent.", "red"),
     }
+)
+
+TARGET_STATES: Mapping[TargetState, str] = MappingProxyType(
+    {state: state.value.replace("_", " ") for state in TargetState}
 )
 
 SHOWN = 40
@@ -47,6 +52,8 @@ def print_report(out: Console, report: Report) -> None:
         found = [(report.classes.total(which), which) for which in Class]
         told = ", ".join(f"{count:,} {which}" for count, which in found if count)
         out.print(f"  {plural(report.classes.observed, 'object')} in the tables{': ' + told if told else ''}")
+    if not report.dry_run:
+        _print_standings(out, report.targets)
     for reason in report.refusals:
         out.print(Text(f"  {safe(reason)}"))
     if report.actions:
@@ -59,6 +66,20 @@ def print_report(out: Console, report: Report) -> None:
     _print_others(out, report)
     if report.members_elsewhere:
         out.print(f"  {plural(report.members_elsewhere, 'member list')} differ and are ddmd's to write")
+
+
+def _print_standings(out: Console, targets: Iterable[Standing]) -> None:
+    """Print how many targets stand where, and those that do not hold what they should, the weightiest first."""
+    listed = sorted(targets, key=lambda each: -WEIGHTS[each.state])
+    if not listed:
+        return
+    counted = Counter(each.state for each in listed)
+    told = ", ".join(f"{counted[state]:,} {TARGET_STATES[state]}" for state in TargetState if counted[state])
+    out.print(f"  {plural(len(listed), 'target')}: {told}")
+    _print_some(out, "Targets", ("target", "state", "debts", "because"), [
+        (each.target, TARGET_STATES[each.state], each.debts or "", each.because)
+        for each in listed if each.state is not TargetState.APPLIED
+    ])  # fmt: skip
 
 
 def _print_some(out: Console, title: str, columns: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
