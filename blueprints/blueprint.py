@@ -12,7 +12,6 @@ This file does not know how a plan is made, how a file looks, or devices.
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID
 
 from attrs import field, fields, frozen
@@ -20,20 +19,21 @@ from attrs import field, fields, frozen
 from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
 from blueprints.findings import Finding, sorted_findings
 from blueprints.identifiers import FLEET_VNI, MulticastMac, PortId, SwitchSlot, Tag
-from blueprints.ordering import Key, address_key, addresses, by_slot, by_uuid, in_order, maybe_addresses
+from blueprints.ordering import BY_NUMBER, Key, address_key, addresses, by_slot, by_uuid, in_order, maybe_addresses
 from blueprints.snapshot import Policy
+from blueprints.words import Word
 
 BLUEPRINT_FORMAT = "rackcast.blueprint/1"
 
 
-class Direction(StrEnum):
+class Direction(Word):
     """Which of the two replication groups of a switch a member port belongs to; we only write Underlay."""
 
     UNDERLAY = "Underlay"
     EXTERNAL = "External"
 
 
-class Replication(StrEnum):
+class Replication(Word):
     """Where a sled sends copies of a packet."""
 
     EXTERNAL = "external"
@@ -41,14 +41,14 @@ class Replication(StrEnum):
     BOTH = "both"
 
 
-class FilterMode(StrEnum):
+class FilterMode(Word):
     """Whether the listed sources are the only ones let through, or the only ones not."""
 
     INCLUDE = "include"
     EXCLUDE = "exclude"
 
 
-class LearnedFrom(StrEnum):
+class LearnedFrom(Word):
     """Who said behind which port a sled is, strongest first."""
 
     DDM = "ddm"
@@ -58,7 +58,7 @@ class LearnedFrom(StrEnum):
     """Too old, or of the future, when it was last seen: good for adding a member, never for removing one."""
 
 
-class Subject(StrEnum):
+class Subject(Word):
     """Whose row a transition is about."""
 
     GROUP = "group"
@@ -95,7 +95,7 @@ class PlannedGroup:
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.multicast_ip.key, self.underlay_ip.key, self.id)
+        return (self.multicast_ip.key, self.underlay_ip.key, self.id.int)
 
 
 @frozen(kw_only=True)
@@ -109,7 +109,7 @@ class MemberPort:
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.port_id, self.link_id, self.direction)
+        return (self.port_id.kind, self.port_id.number, self.link_id, self.direction)
 
 
 @frozen(kw_only=True)
@@ -125,7 +125,7 @@ class UnderlayEntry:
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.group_ip.key, self.tag)
+        return (self.group_ip.key, self.tag.text)
 
 
 @frozen(kw_only=True)
@@ -145,7 +145,7 @@ class ExternalEntryRow:
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.group_ip.key, self.internal_ip.key, self.tag)
+        return (self.group_ip.key, self.internal_ip.key, self.tag.text)
 
 
 @frozen(kw_only=True)
@@ -234,15 +234,15 @@ class NicFilter:
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.underlay.key, self.nic, self.mac)
+        return (self.underlay.key, self.nic, self.mac.text)
 
 
 @frozen(kw_only=True)
 class Subscription:
     """What one instance's port hears of one group."""
 
-    instance_id: UUID
-    propolis_id: UUID
+    instance_id: UUID = field(eq=BY_NUMBER)
+    propolis_id: UUID = field(eq=BY_NUMBER)
     group_ip: ExternalGroup
     sources: tuple[UnicastSource, ...] = field(converter=addresses)
     """Empty: any source."""
@@ -250,21 +250,21 @@ class Subscription:
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.group_ip.key, self.instance_id, self.propolis_id)
+        return (self.group_ip.key, self.instance_id.int, self.propolis_id.int)
 
 
 @frozen(kw_only=True)
 class Departure:
     """A leave owed on a sled; subscriptions cannot be read back, so it is said here and may be said again."""
 
-    instance_id: UUID
-    propolis_id: UUID
+    instance_id: UUID = field(eq=BY_NUMBER)
+    propolis_id: UUID = field(eq=BY_NUMBER)
     group_ip: ExternalGroup
 
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.group_ip.key, self.instance_id, self.propolis_id)
+        return (self.group_ip.key, self.instance_id.int, self.propolis_id.int)
 
 
 @frozen(kw_only=True)
@@ -306,7 +306,7 @@ class Transition:
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.subject, self.id, self.from_, self.to)
+        return (self.subject, self.id.int, self.from_, self.to)
 
 
 @frozen(kw_only=True)
@@ -321,7 +321,7 @@ class HeardBy:
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.group_ip.key, self.sled_id, self.instance_id, self.propolis_id)
+        return (self.group_ip.key, self.sled_id.int, self.instance_id.int, self.propolis_id.int)
 
 
 @frozen(kw_only=True)
@@ -345,7 +345,7 @@ class HeldGroup:
     @property
     def sort_key(self) -> Key:
         """Rule B1."""
-        return (self.multicast_ip.key, self.id)
+        return (self.multicast_ip.key, self.id.int)
 
 
 @frozen(kw_only=True)

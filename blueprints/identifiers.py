@@ -5,7 +5,6 @@ Each is a type of its own that cannot hold a wrong value. This file does not kno
 
 import re
 from collections.abc import Iterable
-from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from typing import Self
@@ -14,12 +13,13 @@ from uuid import UUID
 from attrs import field, frozen
 
 from blueprints.addresses import Address, UnderlayGroup
+from blueprints.words import Word
 
 FLEET_VNI = 77
 """The network identifier of all multicast of a rack; guests' own start at 1024."""
 
 
-class SwitchSlot(StrEnum):
+class SwitchSlot(Word):
     """The two places of a rack that hold a switch."""
 
     SWITCH0 = "switch0"

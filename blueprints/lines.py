@@ -1,7 +1,8 @@
 """Records to lines of canonical text, without plain data in between: most of a large file is rows.
 
 `outlined` gives what cattrs would give, but for lists of records, which it leaves to be written line by line at a
-fraction of the cost: what has to be done to a field follows from its type, once for each class; msgspec encodes and sets the spaces. This file does not know documents or files.
+fraction of the cost: what has to be done to a field follows from its type, once for each class; msgspec encodes and
+sets the spaces. This file does not know documents or files.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ This file does not know what follows from the rows.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,8 @@ from attrs import field, frozen
 
 from blueprints.addresses import Address, UnderlayUnicast
 from blueprints.identifiers import FLEET_VNI, PortId, SwitchSlot
-from blueprints.ordering import Key, addresses, by_slot, in_order, maybe_in_order
+from blueprints.ordering import InOrder, Key, addresses, by_slot, in_order, maybe_in_order
+from blueprints.words import Word
 
 SNAPSHOT_FORMAT = "rackcast.snapshot/1"
 
@@ -29,21 +30,21 @@ CLOCK_SKEW = timedelta(minutes=5)
 """How far clocks of one rack may be apart."""
 
 
-class MemberPorts(StrEnum):
+class MemberPorts(Word):
     """Who writes the members of underlay groups on the switches."""
 
     CONTROLLER = "controller"
     DERIVED = "derived"
 
 
-class ExternalEntry(StrEnum):
+class ExternalEntry(Word):
     """On which switches the entry of an external group stands."""
 
     EVERY_SWITCH = "every_switch"
     ELECTED = "elected"
 
 
-class SledPolicy(StrEnum):
+class SledPolicy(Word):
     """What operators want of a sled."""
 
     IN_SERVICE = "in_service"
@@ -51,14 +52,14 @@ class SledPolicy(StrEnum):
     EXPUNGED = "expunged"
 
 
-class SledState(StrEnum):
+class SledState(Word):
     """What has become of a sled."""
 
     ACTIVE = "active"
     DECOMMISSIONED = "decommissioned"
 
 
-class SpType(StrEnum):
+class SpType(Word):
     """What a service processor sits in."""
 
     SLED = "sled"
@@ -66,7 +67,7 @@ class SpType(StrEnum):
     POWER = "power"
 
 
-class GroupState(StrEnum):
+class GroupState(Word):
     """Life cycle of a group's row."""
 
     CREATING = "creating"
@@ -74,7 +75,7 @@ class GroupState(StrEnum):
     DELETING = "deleting"
 
 
-class MemberState(StrEnum):
+class MemberState(Word):
     """Life cycle of a member's row."""
 
     JOINING = "joining"
@@ -82,7 +83,7 @@ class MemberState(StrEnum):
     LEFT = "left"
 
 
-class InstanceState(StrEnum):
+class InstanceState(Word):
     """What an instance's own row says; see `VmmState` for what its process does."""
 
     CREATING = "creating"
@@ -92,7 +93,7 @@ class InstanceState(StrEnum):
     DESTROYED = "destroyed"
 
 
-class VmmState(StrEnum):
+class VmmState(Word):
     """What the hosting process of an instance does."""
 
     CREATING = "creating"
@@ -108,8 +109,10 @@ class VmmState(StrEnum):
 
 
 def _by_id(rows: Iterable[Any]) -> tuple[Any, ...]:
-    # By number, which is how UUIDs compare: those of a large rack cost several times as much themselves.
-    return tuple(sorted(rows, key=lambda row: row.id.int))
+    return rows if isinstance(rows, InOrder) else InOrder(sorted(rows, key=_BY_ID))
+
+
+_BY_ID = attrgetter("id.int")
 
 
 def _unique(values: Iterable[Any] | None) -> tuple[Any, ...] | None:

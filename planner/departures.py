@@ -23,14 +23,24 @@ Owed = tuple[UUID, Departure]
 
 def list_departures(draft: Draft) -> Draft:
     """Return *draft* with the departures of every sled, and with what held groups have remembered."""
-    wanted = {(row.propolis_id, row.group_ip) for rows in draft.subscriptions.values() for row in rows}
     held = {group.multicast_ip for group in draft.held}
-    owed: dict[UUID, set[Departure]] = {sled: set() for sled in draft.sleds}
+    owed: dict[UUID, set[Departure]] = {}
     for sled, leave in (*_of_tombstones(draft), *_of_parent(draft)):
-        if (leave.propolis_id, leave.group_ip) not in wanted and leave.group_ip not in held and sled in owed:
-            owed[sled].add(leave)
-    tables = {sled: evolve(its, departures=owed[sled]) for sled, its in draft.sled_tables.items()}
+        if leave.group_ip not in held and sled in draft.sleds:
+            owed.setdefault(sled, set()).add(leave)
+    wanted = _wanted(draft) if owed else frozenset()
+    tables = dict(draft.sled_tables)
+    for sled, leaves in owed.items():
+        unwanted = {leave for leave in leaves if (leave.propolis_id.int, leave.group_ip.text) not in wanted}
+        tables[sled] = evolve(tables[sled], departures=unwanted)
     return evolve(draft, sled_tables=tables, held=remember(draft, draft.held))
+
+
+def _wanted(draft: Draft) -> frozenset[tuple[int, str]]:
+    """Return the processes, by number, with the addresses that they shall hear on whatever sled."""
+    return frozenset(
+        (row.propolis_id.int, row.group_ip.text) for rows in draft.subscriptions.values() for row in rows
+    )
 
 
 def remember(draft: Draft, groups: Iterable[HeldGroup]) -> tuple[HeldGroup, ...]:
@@ -47,20 +57,26 @@ def remember(draft: Draft, groups: Iterable[HeldGroup]) -> tuple[HeldGroup, ...]
     )
 
 
-def superseded(draft: Draft) -> frozenset[tuple[UUID, Address]]:
-    """Return instances with the addresses of which they are live members: those memberships own the filter now."""
-    return frozenset(
-        (row.instance_id, row.multicast_ip) for row in draft.snapshot.members if row.time_deleted is None
+def leaves_of(draft: Draft) -> Iterable[tuple[Member, Departure | None]]:
+    """Yield each tombstone that names a sled, with the leave that it still owes there."""
+    named = [row for row in draft.tombstones if row.sled_id is not None and row.state is MemberState.LEFT]
+    addresses = {row.multicast_ip.text for row in named}
+    # Instances with the addresses of which they are live members: those memberships own the filter now.
+    owners = frozenset(
+        (row.instance_id.int, row.multicast_ip.text)
+        for row in (draft.live_rows if named else ())
+        if row.multicast_ip.text in addresses
     )
+    yield from ((row, _leave_of(draft, row, owners)) for row in named)
 
 
-def leave_of(draft: Draft, row: Member, owners: frozenset[tuple[UUID, Address]]) -> Departure | None:
+def _leave_of(draft: Draft, row: Member, owners: frozenset[tuple[int, str]]) -> Departure | None:
     """Return the leave that tombstone *row* still owes on its recorded sled, or None where nothing is to be undone.
 
     Nothing is owed where a live membership took over, or where the instance's active VMM is no longer there: its
     port went with it.
     """
-    if row.sled_id is None or row.state is not MemberState.LEFT or (row.instance_id, row.multicast_ip) in owners:
+    if (row.instance_id.int, row.multicast_ip.text) in owners:
         return None
     instance = draft.instances.get(row.instance_id)
     active = instance.active_vmm if instance else None
@@ -74,9 +90,7 @@ def leave_of(draft: Draft, row: Member, owners: frozenset[tuple[UUID, Address]])
 
 
 def _of_tombstones(draft: Draft) -> Iterable[Owed]:
-    owners = superseded(draft)
-    for row in draft.snapshot.members:
-        leave = leave_of(draft, row, owners) if row.time_deleted is not None else None
+    for row, leave in leaves_of(draft):
         if leave is not None and row.sled_id is not None:
             yield row.sled_id, leave
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from uuid import UUID
 
 import networkx
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
 from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
 from blueprints.blueprint import (
@@ -62,9 +62,9 @@ class Verdict(Enum):
     REFUSED = "what it asks for cannot be granted"
 
 
-@frozen(kw_only=True)
+@define(eq=False)
 class Membership:
-    """A live member of a planned group, judged."""
+    """A live member of a planned group, judged. Not to be changed: it is not frozen because there are very many."""
 
     row: Member
     verdict: Verdict
@@ -133,6 +133,16 @@ class Draft:
             return {}
         held = {group.id: group.planned for group in self.parent.held if group.planned is not None}
         return held | {group.id: group for group in self.parent.groups}
+
+    @cached_property
+    def live_rows(self) -> tuple[Member, ...]:
+        """The snapshot's members without tombstones."""
+        return tuple(row for row in self.snapshot.members if row.time_deleted is None)
+
+    @cached_property
+    def tombstones(self) -> tuple[Member, ...]:
+        """The snapshot's members that are gone."""
+        return tuple(row for row in self.snapshot.members if row.time_deleted is not None)
 
     @cached_property
     def known_sleds(self) -> frozenset[UUID]:

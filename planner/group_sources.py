@@ -23,5 +23,5 @@ def _asked(members: tuple[Membership, ...], before: PlannedGroup | None) -> Grou
         return before.sources
     return GroupSources(
         any=any(member.any_source for member in members),
-        specific={source for member in members for source in member.sources},
+        specific={source.text: source for member in members for source in member.sources}.values(),
     )

@@ -9,19 +9,19 @@ Promises   L1  live membership, effective instance state and the VMM's sled deci
 """
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from types import MappingProxyType
-from uuid import UUID
 
-from attrs import evolve
+from attrs import define, evolve, field
 
 from blueprints.addresses import Address, UnicastSource, is_source_specific
 from blueprints.findings import Finding, finding
-from blueprints.snapshot import Group, GroupState, Instance, InstanceState, Member, MemberState, Vmm, VmmState
+from blueprints.ordering import InOrder
+from blueprints.snapshot import GroupState, Instance, InstanceState, Member, MemberState, Vmm, VmmState
+from blueprints.words import Word
 from planner.draft import Draft, LiveGroup, Membership, Verdict
 
 
-class Effective(Enum):
+class Effective(Word):
     """What an instance does, from its row, its active VMM and whether it migrates."""
 
     CREATING = "creating"
@@ -97,126 +97,195 @@ def effective_state(instance: Instance | None) -> Effective | None:
 
 def processes(instance: Instance | None) -> tuple[Vmm, ...]:
     """Return the processes of *instance* that exist on a sled, the active one first."""
-    both = (instance.active_vmm, instance.target_vmm) if instance else ()
-    return tuple(vmm for vmm in both if vmm is not None and ON_SLED[vmm.state])
+    if instance is None:
+        return ()
+    active, target = instance.active_vmm, instance.target_vmm
+    first = (active,) if active is not None and ON_SLED[active.state] else ()
+    return (*first, target) if target is not None and ON_SLED[target.state] else first
 
 
 def judge_members(draft: Draft) -> Draft:
     """Return *draft* with every live member of a planned group judged."""
     found: list[Finding] = []
-    members: dict[UUID, list[Membership]] = {group: [] for group in draft.groups}
-    heard = _parent_sources(draft)
-    for row in _first_of_each(_live_members(draft, found), found):
-        live = draft.groups[row.group_id]
-        members[row.group_id].append(_judge(draft, row, live, heard.get((row.instance_id, live.address)), found))
+    rooms, seats = _rooms(draft), _seats(draft)
+    for row in _first_of_each(draft, rooms, found):
+        room, seat = rooms[row.group_id.int], seats.get(row.instance_id.int)
+        if seat is None:
+            found.append(_unseated(row))
+            seat = _GONE
+        room.members.append(_judge(row, room, seat, found))
+    members = {room.live.row.id: tuple(room.members) for room in rooms.values()}
     unborn = {g for g, live in draft.groups.items() if not members[g] and live.row.state is GroupState.CREATING}
     found += [finding("group_without_members", f"group {g}", "no live member") for g, m in members.items() if not m]
     return evolve(
         draft,
         groups={group: live for group, live in draft.groups.items() if group not in unborn},
-        memberships={group: tuple(its) for group, its in members.items() if group not in unborn},
+        memberships={group: its for group, its in members.items() if group not in unborn},
     ).noting(found)
 
 
-def _live_members(draft: Draft, found: list[Finding]) -> Iterable[Member]:
-    """Yield the live members of planned groups; tell about those of groups that are unknown or going."""
-    rows: dict[UUID, Group] = {row.id: row for row in draft.snapshot.groups}
-    for member in draft.snapshot.members:
-        if member.time_deleted is not None:
+@define(eq=False)
+class _Room:
+    """A planned group with those who were judged so far; tables of members ask by number, which costs the least."""
+
+    live: LiveGroup
+    source_specific: bool
+    heard: Mapping[int, tuple[UnicastSource, ...]]
+    """What the parent had instances hear."""
+
+    members: list[Membership] = field(factory=list)
+    instances: set[int] = field(factory=set)
+    sources: dict[str, UnicastSource | str] = field(factory=dict)
+    """Each source that was asked for, or why it is refused."""
+
+
+def _rooms(draft: Draft) -> dict[int, _Room]:
+    """Return a room for each planned group, by the number of its id."""
+    heard: dict[Address, dict[int, tuple[UnicastSource, ...]]] = {}
+    for tables in draft.parent.sleds.values() if draft.parent else ():
+        for row in tables.subscriptions:
+            heard.setdefault(row.group_ip, {})[row.instance_id.int] = row.sources
+    return {
+        group.int: _Room(live, is_source_specific(live.address), heard.get(live.address, {}))
+        for group, live in draft.groups.items()
+    }
+
+
+def _first_of_each(draft: Draft, rooms: Mapping[int, _Room], found: list[Finding]) -> Iterable[Member]:
+    """Yield the live members of planned groups, for each instance and group the one with the lowest id."""
+    states = {row.id.int: row.state for row in draft.snapshot.groups}
+    for member in draft.live_rows:
+        group, instance = member.group_id.int, member.instance_id.int
+        room = rooms.get(group)
+        if room is None:
+            found += _homeless(member, states.get(group))
             continue
-        group = rows.get(member.group_id)
-        if member.group_id in draft.groups:
-            if member.multicast_ip != draft.groups[member.group_id].address:
-                found.append(finding("member_address_differs", f"member {member.id}", f"{member.multicast_ip}"))
-            yield member
-        elif group is None:
-            message = f"there is no group {member.group_id}"
-            found.append(finding("member_of_unknown_group", f"member {member.id}", message))
-        elif group.state is GroupState.DELETING:
-            message = f"group {member.group_id} is being deleted"
-            found.append(finding("member_of_ending_group", f"member {member.id}", message))
-
-
-def _first_of_each(members: Iterable[Member], found: list[Finding]) -> Iterable[Member]:
-    """Yield one member for each instance and group, the one with the lowest id."""
-    seen: set[tuple[UUID, UUID]] = set()
-    for member in members:
-        key = (member.group_id, member.instance_id)
-        if key in seen:
+        if member.multicast_ip.text != room.live.address.text:
+            found.append(finding("member_address_differs", f"member {member.id}", f"{member.multicast_ip}"))
+        if instance in room.instances:
             message = f"instance {member.instance_id} already is a member of group {member.group_id}"
             found.append(finding("member_repeated", f"member {member.id}", message))
-        else:
-            seen.add(key)
-            yield member
+            continue
+        room.instances.add(instance)
+        yield member
 
 
-def _parent_sources(draft: Draft) -> dict[tuple[UUID, Address], tuple[UnicastSource, ...]]:
-    tables = draft.parent.sleds.values() if draft.parent else ()
-    return {(row.instance_id, row.group_ip): row.sources for its in tables for row in its.subscriptions}
+def _homeless(member: Member, state: GroupState | None) -> Iterable[Finding]:
+    """Yield what is to be said of a live member whose group is not planned."""
+    if state is None:
+        message = f"there is no group {member.group_id}"
+        yield finding("member_of_unknown_group", f"member {member.id}", message)
+    elif state is GroupState.DELETING:
+        message = f"group {member.group_id} is being deleted"
+        yield finding("member_of_ending_group", f"member {member.id}", message)
 
 
-def _judge(
-    draft: Draft, row: Member, live: LiveGroup, before: tuple[UnicastSource, ...] | None, found: list[Finding]
-) -> Membership:
-    sources = _granted(row, live, found)
-    verdict, wanted = _placed(draft, row, found)
-    hears = tuple(vmm for vmm in wanted if _in_service(draft, row, vmm, found))
-    if sources is None and hears:
-        sources = before  # only who hears keeps them: the next plan finds them in the subscription again
-    if sources is None:
-        refused = Verdict.REFUSED if wanted else verdict
-        return Membership(row=row, verdict=refused, hears=(), sources=(), any_source=False)
-    if wanted and not hears:
-        verdict = Verdict.WAITS
-    located = all(vmm.sled_id in draft.known_sleds for vmm in wanted)
-    return Membership(row=row, verdict=verdict, hears=hears, sources=sources, any_source=not sources, located=located)
+@define(eq=False)
+class _Seat:
+    """What an instance does, and where: the same for each of its memberships."""
+
+    verdict: Verdict
+    wanted: tuple[Vmm, ...]
+    """The processes that would hear, wherever they are."""
+
+    hears: tuple[Vmm, ...]
+    """Those of them whose sled takes part."""
+
+    located: bool = True
+    found: tuple[tuple[str, str], ...] = ()
+    """Codes and messages, to be told of each member."""
 
 
-def _granted(row: Member, live: LiveGroup, found: list[Finding]) -> tuple[UnicastSource, ...] | None:
-    """Return the sources that switches accept, empty for any; None where nothing can be granted (L3)."""
-    subject = f"member {row.id}"
-    if not row.source_ips:
-        if not is_source_specific(live.address):
-            return ()
-        found.append(finding("member_without_source", subject, f"{live.address} is source-specific"))
-        return None
-    good = []
-    for source in row.source_ips:
-        try:
-            if source.family != live.address.family:
-                raise ValueError(f"{source} is of another family than {live.address}")
-            good.append(UnicastSource.parse(source.text))
-        except ValueError as error:
-            found.append(finding("member_source_refused", subject, str(error)))
-    if not good:
-        found.append(finding("member_sources_refused", subject, "none of its sources can be granted"))
-        return None
-    return tuple(good)
+def _seats(draft: Draft) -> dict[int, _Seat]:
+    """Return the seat of each instance that has a row, by the number of its id."""
+    takes_part = {sled.int: sled in draft.sleds for sled in draft.known_sleds}
+    return {row.id.int: _seat(row, takes_part) for row in draft.snapshot.instances}
 
 
-def _placed(draft: Draft, row: Member, found: list[Finding]) -> tuple[Verdict, tuple[Vmm, ...]]:
-    """Return what the life cycle says of *row*, and the processes that would hear, wherever they are."""
-    instance = draft.instances.get(row.instance_id)
-    if instance is None:
-        message = f"there is no instance {row.instance_id}"
-        found.append(finding("member_instance_unknown", f"member {row.id}", message))
+def _seat(instance: Instance, takes_part: Mapping[int, bool]) -> _Seat:
+    verdict, wanted = _placed(instance)
+    for vmm in wanted:
+        if not takes_part.get(vmm.sled_id.int, False):
+            break
+    else:
+        return _Seat(verdict, wanted, wanted)
+    hears = tuple(vmm for vmm in wanted if takes_part.get(vmm.sled_id.int, False))
+    located = all(vmm.sled_id.int in takes_part for vmm in wanted)
+    return _Seat(verdict, wanted, hears, located, tuple(_out_of_reach(wanted, takes_part)))
+
+
+def _out_of_reach(wanted: Iterable[Vmm], takes_part: Mapping[int, bool]) -> Iterable[tuple[str, str]]:
+    for vmm in wanted:
+        known = takes_part.get(vmm.sled_id.int)
+        if not known:
+            code = "member_sled_unknown" if known is None else "member_sled_out_of_service"
+            yield code, f"its VMM {vmm.id} is on sled {vmm.sled_id}"
+
+
+def _placed(instance: Instance) -> tuple[Verdict, tuple[Vmm, ...]]:
+    """Return what the life cycle says of *instance*, and the processes that would hear, wherever they are."""
     state = effective_state(instance)
     if state is None:
         return Verdict.LOST, ()
     verdict = LIFE_CYCLE[state]
-    if verdict is Verdict.KEEPS and row.state is not MemberState.JOINED:
-        return Verdict.WAITS, ()
-    if verdict not in (Verdict.RECEIVES, Verdict.KEEPS):
+    if verdict is not Verdict.RECEIVES and verdict is not Verdict.KEEPS:
         return verdict, ()
     hears = processes(instance)
-    if state is not Effective.MIGRATING:
-        hears = tuple(vmm for vmm in hears if instance is not None and vmm == instance.active_vmm)
+    if state is not Effective.MIGRATING and hears and hears[-1] is not instance.active_vmm:
+        hears = hears[:-1]
     return (verdict if hears else Verdict.WAITS), hears
 
 
-def _in_service(draft: Draft, row: Member, vmm: Vmm, found: list[Finding]) -> bool:
-    if vmm.sled_id in draft.sleds:
-        return True
-    code = "member_sled_out_of_service" if vmm.sled_id in draft.known_sleds else "member_sled_unknown"
-    found.append(finding(code, f"member {row.id}", f"its VMM {vmm.id} is on sled {vmm.sled_id}"))
-    return False
+_GONE = _Seat(LIFE_CYCLE[Effective.GONE], (), ())
+"""Of an instance without a row."""
+
+
+def _unseated(row: Member) -> Finding:
+    return finding("member_instance_unknown", f"member {row.id}", f"there is no instance {row.instance_id}")
+
+
+def _judge(row: Member, room: _Room, seat: _Seat, found: list[Finding]) -> Membership:
+    sources = _granted(row, room, found) if row.source_ips or room.source_specific else ()
+    if seat.verdict is Verdict.KEEPS and row.state is not MemberState.JOINED:
+        seat = _WAITING
+    if seat.found:
+        found += [finding(code, f"member {row.id}", message) for code, message in seat.found]
+    if sources is None and seat.hears:
+        sources = room.heard.get(row.instance_id.int)  # only who hears keeps them: the next plan finds them again
+    if sources is None:
+        return Membership(row, Verdict.REFUSED if seat.wanted else seat.verdict, (), (), any_source=False)
+    verdict = Verdict.WAITS if seat.wanted and not seat.hears else seat.verdict
+    return Membership(row, verdict, seat.hears, sources, not sources, seat.located)
+
+
+_WAITING = _Seat(Verdict.WAITS, (), ())
+"""Of an instance that is stopping, for a member that never had anything."""
+
+
+def _granted(row: Member, room: _Room, found: list[Finding]) -> tuple[UnicastSource, ...] | None:
+    """Return the sources that switches accept, empty for any; None where nothing can be granted (L3)."""
+    if not row.source_ips:
+        message = f"{room.live.address} is source-specific"
+        found.append(finding("member_without_source", f"member {row.id}", message))
+        return None
+    good = []
+    for source in row.source_ips:
+        checked = room.sources.get(source.text) or room.sources.setdefault(source.text, _checked(source, room))
+        if isinstance(checked, str):
+            found.append(finding("member_source_refused", f"member {row.id}", checked))
+        else:
+            good.append(checked)
+    if not good:
+        found.append(finding("member_sources_refused", f"member {row.id}", "none of its sources can be granted"))
+        return None
+    return InOrder(good)  # as the row's are
+
+
+def _checked(source: Address, room: _Room) -> UnicastSource | str:
+    """Return *source* as one that switches accept, or why they do not."""
+    if source.family != room.live.address.family:
+        return f"{source} is of another family than {room.live.address}"
+    try:
+        return UnicastSource.parse(source.text)
+    except ValueError as error:
+        return str(error)

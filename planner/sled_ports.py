@@ -11,7 +11,7 @@ Promises   P1  DDM wins, inventory fills its gaps, the parent fills what is left
 networkx keeps insertion order, so nodes and edges are added sorted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from attrs import evolve
 from blueprints.blueprint import LearnedFrom, MemberPort, SledPort
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import PortId, SwitchSlot
+from blueprints.ordering import InOrder
 from planner.draft import Draft
 from planner.port_claims import (
     Claim,
@@ -78,14 +79,26 @@ def port_of(graph: "networkx.Graph[Node]", sled: UUID, slot: SwitchSlot) -> Sled
     return None
 
 
-def member_ports(
-    graph: "networkx.Graph[Node]", slot: SwitchSlot, sleds: Iterable[UUID]
-) -> tuple[tuple[MemberPort, ...], bool]:
-    """Return the ports through which the switch in *slot* reaches *sleds*, and whether these are surely all."""
-    ports = [port_of(graph, sled, slot) for sled in sleds]
-    known = {(port.port_id, port.link_id) for port in ports if port is not None}
-    members = tuple(MemberPort(port_id=port, link_id=link) for port, link in sorted(known))
-    return members, all(port is not None and port.learned_from not in DOUBTFUL for port in ports)
+class MemberPorts:
+    """The member ports through which the switch in one slot reaches sleds."""
+
+    def __init__(self, draft: Draft, slot: SwitchSlot) -> None:
+        """Look up each sled once; groups ask for very many."""
+        found = {sled: port_of(draft.graph, sled, slot) for sled in draft.sleds}
+        places = {(port.port_id, port.link_id) for port in found.values() if port is not None}
+        self._ports = [MemberPort(port_id=port, link_id=link) for port, link in sorted(places)]
+        ranks = {(port.port_id, port.link_id): rank for rank, port in enumerate(self._ports)}
+        self._ranks = {
+            sled.int: ranks[port.port_id, port.link_id] for sled, port in found.items() if port is not None
+        }
+        self._sure = frozenset(
+            sled.int for sled, port in found.items() if port is not None and port.learned_from not in DOUBTFUL
+        )
+
+    def to(self, sleds: Set[int]) -> tuple[tuple[MemberPort, ...], bool]:
+        """Return the ports to *sleds*, which are numbers of ids, sorted; and whether these are surely all."""
+        ranks = {self._ranks[sled] for sled in sleds if sled in self._ranks}
+        return InOrder(self._ports[rank] for rank in sorted(ranks)), sleds <= self._sure
 
 
 def _missing_witnesses(draft: Draft) -> Iterable[Finding]:

@@ -7,6 +7,7 @@ Promises   every sled can send to every group that has a receiver; sleds share e
 """
 
 from collections.abc import Iterable
+from operator import attrgetter
 from uuid import UUID
 
 from attrs import evolve
@@ -58,15 +59,19 @@ def _filters_unsorted(draft: Draft, nics: tuple[str, ...]) -> Iterable[NicFilter
 
 def _subscriptions(draft: Draft) -> dict[UUID, tuple[Subscription, ...]]:
     """Return the subscriptions of every sled, empty ones included."""
-    rows: dict[UUID, list[Subscription]] = {sled: [] for sled in draft.sleds}
-    for group, members in draft.memberships.items():
-        for member in members:
+    rows: dict[int, list[Subscription]] = {sled.int: [] for sled in draft.sleds}
+    # In the order in which they are to stand, so that sorting them has nothing left to do.
+    for group in sorted(draft.groups.values(), key=lambda live: live.address.key):
+        for member in sorted(draft.memberships[group.row.id], key=_BY_INSTANCE):
             for vmm in member.hears:
                 row = Subscription(
                     instance_id=member.row.instance_id,
                     propolis_id=vmm.id,
-                    group_ip=draft.groups[group].address,
+                    group_ip=group.address,
                     sources=member.sources,
                 )
-                rows[vmm.sled_id].append(row)
-    return {sled: in_order(its) for sled, its in rows.items()}
+                rows[vmm.sled_id.int].append(row)
+    return {sled: in_order(rows[sled.int]) for sled in draft.sleds}
+
+
+_BY_INSTANCE = attrgetter("row.instance_id.int")

@@ -16,7 +16,7 @@ from blueprints.blueprint import ExternalEntryRow, GroupSources, MribRoute, Swit
 from blueprints.identifiers import MulticastMac, SwitchSlot
 from blueprints.snapshot import ExternalEntry
 from planner.draft import Draft, LiveGroup
-from planner.sled_ports import member_ports
+from planner.sled_ports import MemberPorts
 
 
 def fill_switches(draft: Draft) -> Draft:
@@ -25,27 +25,23 @@ def fill_switches(draft: Draft) -> Draft:
 
 
 def _tables(draft: Draft, slot: SwitchSlot) -> SwitchTables:
+    ports = MemberPorts(draft, slot)
     return SwitchTables(
         generation=1,
-        underlay_groups=[_underlay(draft, slot, group) for group in draft.groups],
+        underlay_groups=[_underlay(draft, ports, group) for group in draft.groups],
         external_groups=[_external(draft, live) for live in draft.groups.values() if _stands_on(draft, live, slot)],
         mrib_routes=[route for group in draft.groups for route in _routes(draft, group)],
     )
 
 
-def receiving_sleds(draft: Draft, group: UUID) -> tuple[UUID, ...]:
-    """Return the sleds on which somebody hears *group*, sorted."""
-    return tuple(sorted({vmm.sled_id for member in draft.memberships[group] for vmm in member.hears}))
-
-
-def _underlay(draft: Draft, slot: SwitchSlot, group: UUID) -> UnderlayEntry:
-    members, reached = member_ports(draft.graph, slot, receiving_sleds(draft, group))
-    located = all(member.located for member in draft.memberships[group])
+def _underlay(draft: Draft, ports: MemberPorts, group: UUID) -> UnderlayEntry:
+    memberships = draft.memberships[group]
+    members, reached = ports.to({vmm.sled_id.int for member in memberships for vmm in member.hears})
     return UnderlayEntry(
         group_ip=draft.underlay[group][0],
         tag=draft.groups[group].tag,
         members=members,
-        complete=reached and located,
+        complete=reached and all(member.located for member in memberships),
     )
 
 

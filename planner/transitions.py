@@ -16,8 +16,8 @@ from blueprints.blueprint import Subject, Transition
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Group, GroupState, Member, MemberState
 from planner.admitted_groups import is_live
-from planner.departures import leave_of, superseded
-from planner.draft import Draft, Membership, Verdict
+from planner.departures import leaves_of
+from planner.draft import Draft, Verdict
 
 DELETED = "deleted"
 """The end of a row: a tombstone for a member, removal for a group."""
@@ -48,7 +48,7 @@ def _move(subject: Subject, row: Group | Member, to: str, because: str, sled: UU
 
 
 def _of_groups(draft: Draft) -> Iterable[Transition]:
-    peopled = {row.group_id for row in draft.snapshot.members if row.time_deleted is None}
+    peopled = {row.group_id.int for row in draft.live_rows}
     held = {group.id for group in draft.held}
     for row in draft.snapshot.groups:
         if row.id in held:
@@ -58,7 +58,7 @@ def _of_groups(draft: Draft) -> Iterable[Transition]:
                 continue
             because = "its state is gone from the rack" if row.underlay_group_id else "it never had state on the rack"
             yield _move(Subject.GROUP, row, DELETED, because)
-        elif is_live(row) and row.id not in peopled and _past_grace(draft, row):
+        elif is_live(row) and row.id.int not in peopled and _past_grace(draft, row):
             yield _move(Subject.GROUP, row, GroupState.DELETING, "no live member, and the grace is over")
         elif row.state is GroupState.CREATING and row.id in draft.groups:
             yield _move(Subject.GROUP, row, GroupState.ACTIVE, "its state is on the rack")
@@ -81,34 +81,27 @@ def _past_grace(draft: Draft, row: Group) -> bool:
 def _of_members(draft: Draft) -> Iterable[Transition]:
     for members in draft.memberships.values():
         for member in members:
-            yield from _of_member(member)
-
-
-def _of_member(member: Membership) -> Iterable[Transition]:
-    row = member.row
-    if member.verdict is Verdict.RECEIVES:
-        sled = member.hears[0].sled_id
-        if (row.state, row.sled_id) != (MemberState.JOINED, sled):
-            yield _move(Subject.MEMBER, row, MemberState.JOINED, member.verdict.value, sled)
-    elif row.state in PARKS[member.verdict]:
-        yield _move(Subject.MEMBER, row, MemberState.LEFT, member.verdict.value)
+            row = member.row
+            if member.verdict is Verdict.RECEIVES:
+                sled = member.hears[0].sled_id
+                if row.state is not MemberState.JOINED or row.sled_id != sled:
+                    yield _move(Subject.MEMBER, row, MemberState.JOINED, member.verdict.value, sled)
+            elif row.state in PARKS[member.verdict]:
+                yield _move(Subject.MEMBER, row, MemberState.LEFT, member.verdict.value)
 
 
 def _of_ending_members(draft: Draft) -> Iterable[Transition]:
-    ending = {row.id for row in draft.snapshot.groups if row.state is GroupState.DELETING}
-    for row in draft.snapshot.members:
-        if row.time_deleted is None and row.group_id in ending:
+    ending = {row.id.int for row in draft.snapshot.groups if row.state is GroupState.DELETING}
+    for row in draft.live_rows if ending else ():
+        if row.group_id.int in ending:
             yield _move(Subject.MEMBER, row, DELETED, "its group is being deleted", row.sled_id)
 
 
 def _of_tombstones(draft: Draft) -> Iterable[Transition]:
     """Yield the release of each tombstone's sled: it is a note of what is owed there, and no longer needed."""
-    owners = superseded(draft)
     held = {group.multicast_ip for group in draft.held}
-    for row in draft.snapshot.members:
-        if row.time_deleted is None or row.sled_id is None or row.state is not MemberState.LEFT:
-            continue
-        owes = leave_of(draft, row, owners) is not None
+    for row, leave in leaves_of(draft):
+        owes = leave is not None
         if owes and row.multicast_ip in held:
             continue  # the leave waits with its group
         yield _move(
