@@ -1,0 +1,34 @@
+"""The rows of the failure catalogue that concern the executor, by their ids, and where those without a test here are.
+
+Tables: ``T`` transport and answers, ``D`` switches (dpd), ``MD`` mgd and DDM, ``S`` sleds and their packet engines,
+``C`` concurrency, crashes and time. This file does not know how a row is tested.
+"""
+
+from attrs import frozen
+
+COUNTS = {"T": 21, "D": 19, "MD": 12, "S": 20, "C": 10}
+"""Table to how many rows it has."""
+
+_FIRST = {
+    "T": (1, 2, 3, 4, 5, 6, 8, 11, 12, 15, 16, 17, 18, 19),
+    "D": (1, 3, 4, 5, 6, 7, 9, 12, 13, 15, 16, 17, 18),
+    "MD": (3, 6, 7, 8, 9, 10, 12),
+    "S": (2, 3, 4, 5, 6, 10, 11, 12, 13, 15, 18, 20),
+    "C": (1, 2, 3, 4, 5, 9),
+}
+
+FIRST_WAVE = tuple(f"{table}{number}" for table, numbers in _FIRST.items() for number in numbers)
+"""What had to be covered first."""
+
+ROWS = tuple(f"{table}{number}" for table, count in COUNTS.items() for number in range(1, count + 1))
+
+
+@frozen
+class Elsewhere:
+    """A row that tests of other folders cover."""
+
+    what: str
+    """What goes wrong, and what is expected then."""
+
+    tests: tuple[str, ...]
+    """File and function, as ``executor/test_faults.py::test_x``."""
