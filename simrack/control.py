@@ -2,7 +2,8 @@
 
     GET /state                  true state of chips, routes and packet engines, hidden parts included
     POST /packets               {group, source, from: {switch} | {instance}, steady}: walks one packet
-    GET, POST, DELETE /faults   {target, kind, times, method, path, …}: see `simrack.web.faults`
+    GET, POST, DELETE /faults   {target, kind, times, method, path, …}: see `simrack.web.fault_kinds`
+    PUT /faults                 {format, seed, faults: […]}: these faults instead of all others
     GET, DELETE /calls          what daemons were called with, in order
     POST /restarts              {target, keep_state}: restarts a daemon at once
     PUT /snapshot               a snapshot document: world and datastore move on, what is programmed stays
@@ -19,8 +20,9 @@ This file does not know what a fault does or how a packet travels.
 """
 
 from collections.abc import Awaitable, Callable, Collection
+from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from attrs import define, field
@@ -33,19 +35,19 @@ from blueprints.snapshot import Snapshot
 from simrack import sweep
 from simrack.addresses import is_multicast
 from simrack.dpd.groups import STUB, TOFINO
-from simrack.nameserver import DNS_FAULTS
+from simrack.fault_orders import FaultReader
 from simrack.packets import Ear, Packet, Walk, enter_switch, leave_instance
 from simrack.state import state_of
 from simrack.watch import Watch
 from simrack.web.answers import NO_CONTENT, Answer, HttpError, answer, bad_request, refused
 from simrack.web.calls import CallLog
-from simrack.web.faults import FAULT_KINDS, Fault, Faults
+from simrack.web.fault_kinds import DNS
+from simrack.web.faults import Faults
 from simrack.web.requests import Request, ip, maybe, need, of_kind, parsed, uuid
 from simrack.web.router import Route
 from simrack.world import World
 
-DNS = "dns"
-"""How faults name the name server."""
+T = TypeVar("T")
 
 
 @define
@@ -74,6 +76,7 @@ class Control:
             Route("POST", "/packets", self._send_packet),
             Route("GET", "/faults", lambda _: answer([fault.to_json() for fault in self.faults.orders])),
             Route("POST", "/faults", self._order_fault),
+            Route("PUT", "/faults", self._set_faults),
             Route("DELETE", "/faults", self._clear_faults),
             Route("GET", "/calls", lambda _: answer([call.to_json() for call in self.calls.calls])),
             Route("DELETE", "/calls", self._clear_calls),
@@ -121,18 +124,20 @@ class Control:
 
     def _order_fault(self, request: Request) -> Answer:
         body = request.json()
-        target, kind = need(body, "target", str), need(body, "kind", str)
-        if target not in self.targets:
+        target = need(body, "target", str)
+        if not any(target == name or fnmatchcase(name, target) for name in self.targets):
             raise refused(404, f"no target {target}; there are {', '.join(self.targets)}")
-        if kind not in FAULT_KINDS:
-            raise bad_request(f"no kind {kind}; there are {', '.join(FAULT_KINDS)}")
-        if target == DNS and kind not in DNS_FAULTS:
-            raise bad_request(f"{DNS} plays only {', '.join(DNS_FAULTS)}")
-        fault = Fault(target=target, kind=kind, **_options(body, target))
-        if not FAULT_KINDS[kind][0] and (fault.method or fault.path):
-            raise bad_request(f"{kind} strikes within a daemon: it takes no method and no path")
+        fault = accepted(lambda: FaultReader(self.targets).one(body, "fault"))
         self.faults.add(fault)
         return answer(fault.to_json(), 201)
+
+    def _set_faults(self, request: Request) -> Answer:
+        body = request.json()
+        faults = accepted(lambda: FaultReader(self.targets).document(body, "faults"))
+        self.faults.clear()
+        for fault in faults:
+            self.faults.add(fault)
+        return NO_CONTENT
 
     def _clear_faults(self, _: Request) -> Answer:
         self.faults.clear()
@@ -227,19 +232,13 @@ def _show_ear(ear: Ear, copies: int) -> dict[str, Any]:
     }
 
 
-def _options(body: dict[str, Any], target: str) -> dict[str, Any]:
-    """Return the optional fields of a fault; ``"times": null`` is every time, no ``times`` is once."""
-    options: dict[str, Any] = {"times": maybe(body, "times", int) if "times" in body else 1}
-    for name, kind in (("method", str), ("path", str), ("status", int), ("error_code", str), ("nic", str)):
-        value: Any = maybe(body, name, kind)
-        if value is not None:
-            options[name] = value
-    interval = body.get("interval")
-    if isinstance(interval, int | float):
-        options["interval"] = float(interval)
-    if options["times"] is not None and options["times"] < 1:
-        raise bad_request("times is at least 1, or null for every time")
-    lowest, highest = (0, 15) if target == DNS else (200, 599)
-    if not lowest <= options.get("status", lowest) <= highest:
-        raise bad_request(f"status is {lowest} to {highest}")
-    return options
+def accepted(read: Callable[[], T]) -> T:
+    """Return what *read* returns; what it rejects is the client's mistake.
+
+    Raises:
+        HttpError: 400, with all mistakes.
+    """
+    try:
+        return read()
+    except InputRejectedError as error:
+        raise bad_request(str(error)) from None

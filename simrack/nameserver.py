@@ -6,9 +6,8 @@ This file does not know which names there are.
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from types import MappingProxyType
 from typing import cast
 
 import dns.exception
@@ -30,18 +29,12 @@ _PLAIN_UDP = 512
 _ATTEMPTS = 16
 """How many ports to try until one is free for UDP and TCP."""
 
-DNS_FAULTS: Mapping[str, str] = MappingProxyType(
-    {
-        "refuse": "REFUSED",
-        "timeout_before": "no answer",
-        "timeout_after": "no answer",
-        "status": "an answer without records; the status is the response code, 503 is SERVFAIL",
-    }
-)
-"""Which faults the name server plays, and how."""
-
 TakeFault = Callable[[str, str], Fault | None]
-"""Given the type of records and the name that are asked for, the fault that spoils the answer."""
+"""Given the type of records and the name that are asked for, the fault that spoils the answer.
+
+``refuse`` is REFUSED, ``timeout_before`` and ``timeout_after`` are no answer, ``status`` is a response code without
+records, ``records`` other records.
+"""
 
 
 def reply(zone: Zone, wire: bytes, take_fault: TakeFault, *, udp: bool) -> bytes | None:
@@ -58,7 +51,10 @@ def reply(zone: Zone, wire: bytes, take_fault: TakeFault, *, udp: bool) -> bytes
     if fault is not None:
         if fault.kind.startswith("timeout"):
             return None
-        response.set_rcode(_rcode(fault))
+        if fault.kind == "records":
+            response.answer = list(_given(query.question[0], fault.records))
+        else:
+            response.set_rcode(_rcode(fault))
     elif query.opcode() != dns.opcode.QUERY or len(query.question) != 1:
         response.set_rcode(dns.rcode.NOTIMP)
     else:
@@ -71,6 +67,12 @@ def _fault(query: dns.message.Message, take_fault: TakeFault) -> Fault | None:
         return None
     asked = query.question[0]
     return take_fault(dns.rdatatype.to_text(asked.rdtype), asked.name.to_text(omit_final_dot=True))
+
+
+def _given(asked: dns.rrset.RRset, records: Iterable[str]) -> Iterator[dns.rrset.RRset]:
+    """Yield *records* as what *asked* is about, each alone: one that is given twice is there twice."""
+    for text in records:
+        yield dns.rrset.from_text(asked.name, 0, dns.rdataclass.IN, asked.rdtype, text)
 
 
 def _rcode(fault: Fault) -> dns.rcode.Rcode:

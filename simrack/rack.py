@@ -13,7 +13,7 @@ from uuid import UUID
 from blueprints.endpoints import Endpoints, SubscriptionForm, SwitchEndpoints
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
-from simrack.control import DNS, Control
+from simrack.control import Control
 from simrack.daemons import SWITCH_DAEMONS, daemons_of
 from simrack.nameserver import NameServer
 from simrack.naming import scrimlets_of, switch_zone_name, zone_of
@@ -22,6 +22,7 @@ from simrack.sweep import settle
 from simrack.web.application import Application
 from simrack.web.calls import CallLog
 from simrack.web.daemon import control
+from simrack.web.fault_kinds import DNS
 from simrack.web.faults import Faults
 from simrack.web.listeners import LOOPBACK, Listeners, listening_socket, port_of, raise_file_limit, url_of
 from simrack.web.versions import NEWEST, DaemonKind, Version

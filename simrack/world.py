@@ -173,7 +173,9 @@ def _hosted(snapshot: Snapshot) -> dict[UUID, dict[UUID, LocalVmm]]:
 def world_of(snapshot: Snapshot, faults: Faults, join: Join = join_on_loopback) -> World:
     """Return the rack of *snapshot* with empty tables; NIC filters are held by *join*."""
     agents = {sled.id: _agent(sled, faults, join) for sled in snapshot.sleds}
-    clock, mribs = Clock(), {slot: Mrib() for slot in snapshot.switches}
+    clock = Clock()
+    faults.now = lambda: clock.now
+    mribs = {slot: Mrib() for slot in snapshot.switches}
     world = World(
         snapshot=snapshot,
         faults=faults,

@@ -6,7 +6,7 @@ This file does not know who called, nor what the calls mean.
 import json
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 
 @define
@@ -37,6 +37,16 @@ class Call:
             "status": self.status,
             "fault": self.fault,
         }
+
+
+@frozen(kw_only=True)
+class OtherCall:
+    """What another client calls, beside the one that is looked at."""
+
+    target: str
+    method: str
+    path: str
+    body: Any = None
 
 
 @define

@@ -3,7 +3,7 @@
 This file does not know connections, nor what any daemon does.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from attrs import define
 
@@ -40,19 +40,35 @@ class Daemon:
 
     async def answer(self, request: Request, headers: Headers, request_id: str) -> Answer:
         """Return what the daemon says to *request*, errors included."""
+        answer = self.begin(request, headers, request_id)
+        return answer if isinstance(answer, Answer) else await answer
+
+    def begin(self, request: Request, headers: Headers, request_id: str) -> Answer | Awaitable[Answer]:
+        """Return what the daemon says to *request* if it says it at once, else what is to be waited for."""
         try:
             request.version = self._version(headers)
             request.content_type = _header(headers, b"content-type")
             request.body_limit = self.body_limit
             answer = self.router.handler(request)(request)
-            return answer if isinstance(answer, Answer) else await answer
         except HttpError as error:
-            return Answer(error.status, error_body(error, request_id))
+            return _error(error, request_id)
+        return answer if isinstance(answer, Answer) else _waited(answer, request_id)
 
     def _version(self, headers: Headers) -> Version:
         if self.kind is None:
             return self.newest
         return asked_version(_header(headers, b"api-version"), self.newest)
+
+
+def _error(error: HttpError, request_id: str) -> Answer:
+    return Answer(error.status, error_body(error, request_id))
+
+
+async def _waited(answer: Awaitable[Answer], request_id: str) -> Answer:
+    try:
+        return await answer
+    except HttpError as error:
+        return _error(error, request_id)
 
 
 def control(routes: Iterable[Route]) -> Daemon:

@@ -1,25 +1,28 @@
-"""One HTTP exchange over ASGI, and how each kind of fault spoils it.
+"""One HTTP exchange over ASGI: a request that waits for its answer, and the connection under it.
 
-This file does not know which faults are on order, nor what daemons do.
+This file does not know faults, nor what daemons do.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from types import MappingProxyType
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from attrs import define
 
-from simrack.web.answers import Answer, HttpError, error_body, phrase
-from simrack.web.faults import Fault
+from blueprints.errors import InvariantError
+from simrack.web.answers import Answer
+from simrack.web.calls import OtherCall
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+JSON = (b"content-type", b"application/json")
+
 TRANSPORT = "simrack.transport"
-"""Where the protocol leaves the connection in the scope."""
+"""Where the protocol leaves the connection in the scope: an asyncio transport. Faults use ``abort``, ``close``,
+``is_closing``, ``pause_reading`` and ``write`` of it."""
 
 
 async def read_body(receive: Receive) -> bytes | None:
@@ -41,15 +44,25 @@ async def read_body(receive: Receive) -> bytes | None:
 
 async def send_answer(send: Send, answer: Answer, request_id: str) -> None:
     """Send *answer* whole."""
-    await send(_head(answer, request_id))
+    await send(head_of(answer, request_id))
     await send({"type": "http.response.body", "body": answer.body or b""})
 
 
-def _head(answer: Answer, request_id: str) -> Message:
-    headers = [(b"x-request-id", request_id.encode())]
-    if answer.body is not None:
-        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer.body))]
-    return {"type": "http.response.start", "status": answer.status, "headers": headers}
+def head_of(answer: Answer, request_id: str) -> Message:
+    """Return the head of *answer*."""
+    if answer.body is None:
+        return head(answer.status, request_id)
+    return head(answer.status, request_id, JSON, (b"content-length", b"%d" % len(answer.body)))
+
+
+def head(status: int, request_id: str, *headers: tuple[bytes, bytes]) -> Message:
+    """Return the head of an answer with *headers*; without a length the body comes in chunks."""
+    rows = [(b"x-request-id", request_id.encode()), *headers]
+    return {"type": "http.response.start", "status": status, "headers": rows}
+
+
+async def _nobody_else(call: OtherCall) -> None:
+    raise InvariantError("another call", f"there is nobody here to call {call.target}")
 
 
 @define(eq=False)
@@ -64,6 +77,8 @@ class Exchange:
     """Lets the daemon act, once."""
 
     restart: Callable[[bool], None]
+    call_otherwise: Callable[[OtherCall], Awaitable[None]] = _nobody_else
+    """Lets somebody else call a daemon."""
 
     async def drop(self) -> None:
         """Close the connection without a further octet."""
@@ -78,100 +93,14 @@ class Exchange:
             return True
         return False
 
+    async def pour(self, octets: bytes) -> bool:
+        """Send *octets* of a body that goes on; return whether the client is still there to take more."""
+        await self.send({"type": "http.response.body", "body": octets, "more_body": True})
+        await asyncio.sleep(0)
+        return not self.scope[TRANSPORT].is_closing()
+
     async def wait_for_disconnect(self) -> None:
         """Wait until the connection is gone."""
         message = await self.receive()
         while message["type"] != "http.disconnect":
             message = await self.receive()
-
-
-Spoil = Callable[[Exchange, Fault], Awaitable[int | None]]
-"""Plays a fault; returns the status that the client got, None where it got none."""
-
-
-async def _refuse(exchange: Exchange, _: Fault) -> int | None:
-    await exchange.drop()
-    return None
-
-
-async def _timeout_before(exchange: Exchange, _: Fault) -> int | None:
-    await exchange.wait_for_disconnect()
-    return None
-
-
-async def _timeout_after(exchange: Exchange, _: Fault) -> int | None:
-    await exchange.perform()
-    await exchange.wait_for_disconnect()
-    return None
-
-
-async def _late_effect(exchange: Exchange, fault: Fault) -> int | None:
-    await exchange.wait_for_disconnect()
-    await asyncio.sleep(fault.interval)
-    await exchange.perform()
-    return None
-
-
-async def _status(exchange: Exchange, fault: Fault) -> int | None:
-    error = HttpError(fault.status, phrase(fault.status), fault.error_code)
-    body = error_body(error, exchange.request_id)
-    await send_answer(exchange.send, Answer(fault.status, body), exchange.request_id)
-    return fault.status
-
-
-async def _slow_body(exchange: Exchange, fault: Fault) -> int | None:
-    answer = await exchange.perform()
-    if not answer.body:
-        if not await exchange.pause(fault.interval):
-            return None
-        await send_answer(exchange.send, answer, exchange.request_id)
-        return answer.status
-    await exchange.send(_head(answer, exchange.request_id))
-    for octet in answer.body:
-        message = {"type": "http.response.body", "body": bytes((octet,)), "more_body": True}
-        await exchange.send(message)
-        if not await exchange.pause(fault.interval):
-            return answer.status
-    await exchange.send({"type": "http.response.body", "body": b""})
-    return answer.status
-
-
-async def _truncated_body(exchange: Exchange, _: Fault) -> int | None:
-    answer = await exchange.perform()
-    if not answer.body:
-        await exchange.drop()
-        return None
-    await exchange.send(_head(answer, exchange.request_id))
-    half = answer.body[: len(answer.body) // 2]
-    await exchange.send({"type": "http.response.body", "body": half, "more_body": True})
-    exchange.scope[TRANSPORT].close()
-    await exchange.wait_for_disconnect()
-    return answer.status
-
-
-async def _restart_empty(exchange: Exchange, _: Fault) -> int | None:
-    exchange.restart(False)
-    await exchange.drop()
-    return None
-
-
-async def _restart_with_state(exchange: Exchange, _: Fault) -> int | None:
-    exchange.restart(True)
-    await exchange.drop()
-    return None
-
-
-SPOILS: Mapping[str, Spoil] = MappingProxyType(
-    {
-        "refuse": _refuse,
-        "timeout_before": _timeout_before,
-        "timeout_after": _timeout_after,
-        "late_effect": _late_effect,
-        "status": _status,
-        "slow_body": _slow_body,
-        "truncated_body": _truncated_body,
-        "restart_empty": _restart_empty,
-        "restart_with_state": _restart_with_state,
-    }
-)
-"""Who plays which kind of fault of a call."""

@@ -5,9 +5,9 @@ import time
 import httpx
 import pytest
 
-from simrack.nameserver import DNS_FAULTS
-from simrack.web.exchange import SPOILS
-from simrack.web.faults import FAULT_KINDS, Fault, Faults
+from simrack.web.fault_kinds import FAULT_KINDS, Strikes
+from simrack.web.faults import Fault, Faults
+from simrack.web.spoils import SPOILS
 from tests.simrack.program import ok, port
 from tests.simrack.rows import G4, SLEDS, TAG4, U4
 from tests.simrack.talk import Json, Talk
@@ -142,10 +142,8 @@ def test_of_two_faults_the_older_strikes_first() -> None:
 
 
 def test_every_kind_has_somebody_who_plays_it() -> None:
-    """Kinds that strike a call are played over HTTP, those of the name server are among them."""
-    striking_calls = {kind for kind, (strikes_call, _) in FAULT_KINDS.items() if strikes_call}
-    assert striking_calls == set(SPOILS)
-    assert set(DNS_FAULTS) <= striking_calls
+    """Kinds that strike a call are played over HTTP."""
+    assert {name for name, kind in FAULT_KINDS.items() if kind.strikes & Strikes.CALL} == set(SPOILS)
 
 
 @pytest.mark.parametrize(
