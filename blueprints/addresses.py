@@ -17,19 +17,27 @@ IpValue = IPv4Address | IPv6Address
 """An address before any rule was asked."""
 
 
+AddressKey = tuple[int, int]
+"""What the order of every list is made of: version, then number."""
+
+
 @frozen
 class _Rule:
     """A range that may not be used, and why."""
 
-    network: IPv4Network | IPv6Network
+    first: AddressKey
+    last: AddressKey
     reason: str
-
-    def forbids(self, ip: IpValue) -> bool:
-        return ip.version == self.network.version and ip in self.network
 
 
 def _rules(*rows: tuple[str, str]) -> tuple[_Rule, ...]:
-    return tuple(_Rule(ip_network(network), reason) for network, reason in rows)
+    return tuple(_Rule(*_ends(ip_network(network)), reason) for network, reason in rows)
+
+
+def _ends(network: IPv4Network | IPv6Network) -> tuple[AddressKey, AddressKey]:
+    """Return the keys of the first and the last address of *network*."""
+    version = network.version
+    return (version, int(network.network_address)), (version, int(network.broadcast_address))
 
 
 def _parse_ip(text: str) -> IpValue:
@@ -57,8 +65,7 @@ class Address:
     text: str = field(init=False)
     """Canonical text, RFC 5952 for IPv6."""
 
-    key: tuple[int, int] = field(init=False)
-    """What the order of every list is made of: version, then number."""
+    key: AddressKey = field(init=False)
 
     _RULES: ClassVar[tuple[_Rule, ...]] = ()
 
@@ -71,8 +78,11 @@ class Address:
         mapped = getattr(self.ip, "ipv4_mapped", None)  # which Python writes in two ways, by version
         object.__setattr__(self, "text", str(self.ip) if mapped is None else f"::ffff:{mapped}")
         object.__setattr__(self, "key", (self.ip.version, int(self.ip)))
+        self._obey()
+
+    def _obey(self) -> None:
         for rule in self._RULES:
-            if rule.forbids(self.ip):
+            if rule.first <= self.key <= rule.last:
                 raise ValueError(f"{self.text} is {rule.reason}")
         self._check()
 
@@ -87,6 +97,19 @@ class Address:
             ValueError: not an address, or not one of this type.
         """
         return _cached(cls, text)  # type: ignore[no-any-return, arg-type]  # lru_cache loses types
+
+    @classmethod
+    def of(cls, address: "Address") -> Self:
+        """Return *address* as one of this type; nothing is parsed or written again.
+
+        Raises:
+            ValueError: not one of this type.
+        """
+        made = cls.__new__(cls)
+        for name in ("ip", "text", "key"):
+            object.__setattr__(made, name, getattr(address, name))
+        made._obey()  # noqa: SLF001  # its own
+        return made
 
     def __str__(self) -> str:
         """Return the canonical text."""
@@ -116,7 +139,9 @@ UNIQUE_LOCAL = IPv6Network("fc00::/7")
 UNDERLAY_SUBNET = IPv6Network("ff04::/64")
 """Where underlay groups live (dpd's API document, type UnderlayMulticastIpv6)."""
 
-_V4_SSM = IPv4Network("232.0.0.0/8")
+_UNDERLAY_FIRST, _UNDERLAY_LAST = _ends(UNDERLAY_SUBNET)
+
+_V4_SSM_FIRST, _V4_SSM_LAST = _ends(IPv4Network("232.0.0.0/8"))
 
 
 def is_source_specific(group: Address) -> bool:
@@ -129,9 +154,9 @@ def is_source_specific(group: Address) -> bool:
     >>> is_source_specific(Address.parse("232.1.2.3")), is_source_specific(Address.parse("ff3e:20:1234::1"))
     (True, False)
     """
-    if isinstance(group.ip, IPv4Address):
-        return group.ip in _V4_SSM
-    return int(group.ip) >> 96 & 0xFFF0FFFF == 0xFF300000
+    if group.family == 4:
+        return _V4_SSM_FIRST <= group.key <= _V4_SSM_LAST
+    return group.key[1] >> 96 & 0xFFF0FFFF == 0xFF300000
 
 
 @frozen(eq=False, repr=False)
@@ -166,7 +191,7 @@ class UnderlayGroup(Address):
     """A group inside the rack: an IPv6 address in ff04::/64."""
 
     def _check(self) -> None:
-        if self.ip.version != 6 or self.ip not in UNDERLAY_SUBNET:
+        if not _UNDERLAY_FIRST <= self.key <= _UNDERLAY_LAST:
             raise ValueError(f"{self.text} is not an underlay group: those lie in {UNDERLAY_SUBNET}")
 
 
@@ -206,7 +231,7 @@ _LOW_64 = (1 << 64) - 1
 
 
 def _folded(group: Address) -> int:
-    number = int(group.ip)
+    number = group.key[1]
     return number if group.family == 4 else (number >> 64) ^ (number & _LOW_64)
 
 
@@ -225,12 +250,12 @@ def underlay_address(group: Address, salt: int) -> UnderlayGroup:
     >>> str(underlay_address(ExternalGroup.parse("ff05::1234"), 255))
     'ff04::ff05:0:0:12cb'
     """
-    return UnderlayGroup(IPv6Address(int(UNDERLAY_SUBNET.network_address) | _folded(group) ^ salt))
+    return UnderlayGroup(IPv6Address(_UNDERLAY_FIRST[1] | _folded(group) ^ salt))
 
 
 def salt_between(group: Address, underlay: Address) -> int | None:
     """Return the salt that leads from *group* to *underlay*, or None where no salt does."""
-    if underlay.ip not in UNDERLAY_SUBNET:
+    if not _UNDERLAY_FIRST <= underlay.key <= _UNDERLAY_LAST:
         return None
-    salt = (int(underlay.ip) & _LOW_64) ^ _folded(group)
+    salt = (underlay.key[1] & _LOW_64) ^ _folded(group)
     return salt if salt <= 255 else None

@@ -42,7 +42,7 @@ def admit_groups(draft: Draft) -> Draft:
             continue
         tag, said = _tag_of(row)
         found += said
-        groups[row.id] = LiveGroup(row=row, address=ExternalGroup(row.multicast_ip.ip), tag=tag)
+        groups[row.id] = LiveGroup(row=row, address=ExternalGroup.of(row.multicast_ip), tag=tag)
     return evolve(draft, groups=groups).noting(found).holding(held)
 
 
@@ -70,7 +70,7 @@ def _refused(live: list[Group], rows: tuple[Group, ...]) -> dict[UUID, tuple[Add
             refused[row.id] = (row.multicast_ip, "group_vni_refused", f"{row.vni} is not {FLEET_VNI}")
         else:
             try:
-                ExternalGroup(row.multicast_ip.ip)
+                ExternalGroup.of(row.multicast_ip)
             except ValueError as error:
                 refused[row.id] = (row.multicast_ip, "group_address_refused", str(error))
     return refused

@@ -83,7 +83,7 @@ def _leave_of(draft: Draft, row: Member, owners: frozenset[tuple[int, str]]) -> 
     if active is None or active.sled_id != row.sled_id or active not in processes(instance):
         return None
     try:
-        group = ExternalGroup(row.multicast_ip.ip)
+        group = ExternalGroup.of(row.multicast_ip)
     except ValueError:
         return None  # no sled ever took such an address
     return Departure(instance_id=row.instance_id, propolis_id=active.id, group_ip=group)

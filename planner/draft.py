@@ -5,7 +5,6 @@ group may be held (`Draft.holding`). This file does not know any rule.
 """
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from functools import cached_property
 from uuid import UUID
 
@@ -27,6 +26,7 @@ from blueprints.blueprint import (
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import SwitchSlot, Tag
 from blueprints.snapshot import Group, Instance, Member, Snapshot, Vmm
+from blueprints.words import Word
 
 
 @frozen(kw_only=True)
@@ -51,7 +51,7 @@ class LiveGroup:
     tag: Tag
 
 
-class Verdict(Enum):
+class Verdict(Word):
     """What the life cycle says of a live member."""
 
     RECEIVES = "its instance is on a sled"
@@ -95,6 +95,9 @@ class Draft:
     memberships: Mapping[UUID, tuple[Membership, ...]] = field(factory=dict)
     """By group; groups without a live member have an empty tuple."""
 
+    listening: Mapping[UUID, frozenset[int]] = field(factory=dict)
+    """The sleds, by number, on which somebody hears a group."""
+
     sources: Mapping[UUID, GroupSources] = field(factory=dict)
     underlay: Mapping[UUID, tuple[UnderlayGroup, int]] = field(factory=dict)
     """Underlay address and salt, by group."""
@@ -123,6 +126,7 @@ class Draft:
             self,
             groups={group: live for group, live in self.groups.items() if group not in groups},
             memberships={group: members for group, members in self.memberships.items() if group not in groups},
+            listening={group: sleds for group, sleds in self.listening.items() if group not in groups},
             held=(*self.held, *held),
         ).noting(found)
 
@@ -152,6 +156,4 @@ class Draft:
     @cached_property
     def receiving(self) -> frozenset[UUID]:
         """The groups that some instance hears."""
-        return frozenset(
-            group for group, members in self.memberships.items() if any(member.hears for member in members)
-        )
+        return frozenset(group for group, sleds in self.listening.items() if sleds)

@@ -1,7 +1,7 @@
 """Pass 4: the member life cycle: who shall hear what, and where.
 
 Needs      member, instance and VMM rows; ``draft.groups``, ``draft.sleds``; the parent's subscriptions.
-Adds       ``draft.memberships``; takes out groups that are still being created and have no live member.
+Adds       ``draft.memberships`` and ``draft.listening``; takes out groups being created that have no live member.
 Promises   L1  live membership, effective instance state and the VMM's sled decide; the stored member state only
                says whether a stopping instance still has what it had.
            L2  while an instance migrates, both of its processes hear: the new one before the old one stops.
@@ -121,7 +121,12 @@ def judge_members(draft: Draft) -> Draft:
         draft,
         groups={group: live for group, live in draft.groups.items() if group not in unborn},
         memberships={group: its for group, its in members.items() if group not in unborn},
+        listening={group: _sleds_of(its) for group, its in members.items() if group not in unborn},
     ).noting(found)
+
+
+def _sleds_of(members: Iterable[Membership]) -> frozenset[int]:
+    return frozenset([vmm.sled_id.int for member in members for vmm in member.hears])
 
 
 @define(eq=False)

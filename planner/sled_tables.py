@@ -14,7 +14,7 @@ from attrs import evolve
 
 from blueprints.blueprint import ForwardingEntry, M2pEntry, NextHop, NicFilter, SledTables, Subscription
 from blueprints.identifiers import MulticastMac
-from blueprints.ordering import in_order
+from blueprints.ordering import InOrder, in_order
 from planner.draft import Draft
 
 
@@ -60,10 +60,10 @@ def _filters_unsorted(draft: Draft, nics: tuple[str, ...]) -> Iterable[NicFilter
 def _subscriptions(draft: Draft) -> dict[UUID, tuple[Subscription, ...]]:
     """Return the subscriptions of every sled, empty ones included."""
     rows: dict[int, list[Subscription]] = {sled.int: [] for sled in draft.sleds}
-    # In the order in which they are to stand, so that sorting them has nothing left to do.
+    # Made in the order in which they stand, so that nobody has to sort them; an instance is in a group once.
     for group in sorted(draft.groups.values(), key=lambda live: live.address.key):
         for member in sorted(draft.memberships[group.row.id], key=_BY_INSTANCE):
-            for vmm in member.hears:
+            for vmm in member.hears if len(member.hears) < 2 else sorted(member.hears, key=_BY_ID):
                 row = Subscription(
                     instance_id=member.row.instance_id,
                     propolis_id=vmm.id,
@@ -71,7 +71,8 @@ def _subscriptions(draft: Draft) -> dict[UUID, tuple[Subscription, ...]]:
                     sources=member.sources,
                 )
                 rows[vmm.sled_id.int].append(row)
-    return {sled: in_order(rows[sled.int]) for sled in draft.sleds}
+    return {sled: InOrder(rows[sled.int]) for sled in draft.sleds}
 
 
 _BY_INSTANCE = attrgetter("row.instance_id.int")
+_BY_ID = attrgetter("id.int")

@@ -14,45 +14,47 @@ from attrs import evolve
 from blueprints.addresses import UnicastSource, is_source_specific
 from blueprints.blueprint import ExternalEntryRow, GroupSources, MribRoute, SwitchTables, UnderlayEntry
 from blueprints.identifiers import MulticastMac, SwitchSlot
+from blueprints.ordering import in_order
 from blueprints.snapshot import ExternalEntry
 from planner.draft import Draft, LiveGroup
 from planner.sled_ports import MemberPorts
 
 
 def fill_switches(draft: Draft) -> Draft:
-    """Return *draft* with the tables of every switch of the snapshot."""
-    return evolve(draft, switches={slot: _tables(draft, slot) for slot in draft.snapshot.switches})
+    """Return *draft* with the tables of every switch of the snapshot; rows that are the same on both are shared."""
+    externals = {group: _external(draft, live) for group, live in draft.groups.items()}
+    routes = in_order(route for group in draft.groups for route in _routes(draft, group))
+    located = {group: all(member.located for member in its) for group, its in draft.memberships.items()}
+    tables = {}
+    for slot in draft.snapshot.switches:
+        ports = MemberPorts(draft, slot)
+        tables[slot] = SwitchTables(
+            generation=1,
+            underlay_groups=[_underlay(draft, ports, group, located=located[group]) for group in draft.groups],
+            external_groups=[externals[group] for group in draft.groups if _stands_on(draft, group, slot)],
+            mrib_routes=routes,
+        )
+    return evolve(draft, switches=tables)
 
 
-def _tables(draft: Draft, slot: SwitchSlot) -> SwitchTables:
-    ports = MemberPorts(draft, slot)
-    return SwitchTables(
-        generation=1,
-        underlay_groups=[_underlay(draft, ports, group) for group in draft.groups],
-        external_groups=[_external(draft, live) for live in draft.groups.values() if _stands_on(draft, live, slot)],
-        mrib_routes=[route for group in draft.groups for route in _routes(draft, group)],
-    )
-
-
-def _underlay(draft: Draft, ports: MemberPorts, group: UUID) -> UnderlayEntry:
-    memberships = draft.memberships[group]
-    members, reached = ports.to({vmm.sled_id.int for member in memberships for vmm in member.hears})
+def _underlay(draft: Draft, ports: MemberPorts, group: UUID, *, located: bool) -> UnderlayEntry:
+    members, reached = ports.to(draft.listening[group])
     return UnderlayEntry(
         group_ip=draft.underlay[group][0],
         tag=draft.groups[group].tag,
         members=members,
-        complete=reached and all(member.located for member in memberships),
+        complete=reached and located,
     )
 
 
-def _stands_on(draft: Draft, live: LiveGroup, slot: SwitchSlot) -> bool:
+def _stands_on(draft: Draft, group: UUID, slot: SwitchSlot) -> bool:
     """Return whether the group's external entry stands on *slot*.
 
     Elected is the next hop's switch: there the source filter also judges packets between instances, and without
     the entry they would be dropped.
     """
     everywhere = draft.snapshot.policy.external_entry is ExternalEntry.EVERY_SWITCH
-    return everywhere or draft.next_hops[live.row.id] is slot
+    return everywhere or draft.next_hops[group] is slot
 
 
 def _external(draft: Draft, live: LiveGroup) -> ExternalEntryRow:

@@ -75,7 +75,7 @@ def _standing(
     row = rows.get(live.row.underlay_group_id) if live.row.underlay_group_id else None
     if live.row.underlay_group_id is not None and row is None:
         found.append(finding("underlay_row_missing", subject, f"there is no underlay {live.row.underlay_group_id}"))
-    stored = UnderlayGroup(row.multicast_ip.ip) if row else None
+    stored = UnderlayGroup.of(row.multicast_ip) if row else None
     if stored is not None and salt_between(live.address, stored) != (live.row.underlay_salt or 0):
         message = f"salt {live.row.underlay_salt or 0} leads elsewhere than {stored}"
         found.append(finding("underlay_salt_differs", subject, message))
