@@ -27,17 +27,19 @@ class Tier(IntEnum):
     REBUILD_UNDERLAY = 1
     UNDERLAY = 2
     EXTERNAL = 3
-    FORWARDING = 4
-    MOVE_LEAVE = 5
-    M2P = 6
-    JOIN = 7
-    ROUTES = 8
-    WITHDRAW = 9
-    LEAVE = 10
-    FORWARDING_CLEAR = 11
-    M2P_CLEAR = 12
-    EXTERNAL_DELETE = 13
-    NARROW = 14
+    DRAIN = 4
+    REFILTER = 5
+    FORWARDING = 6
+    MOVE_LEAVE = 7
+    M2P = 8
+    JOIN = 9
+    ROUTES = 10
+    WITHDRAW = 11
+    LEAVE = 12
+    FORWARDING_CLEAR = 13
+    M2P_CLEAR = 14
+    EXTERNAL_DELETE = 15
+    NARROW = 16
 
     @property
     def narrows(self) -> bool:
@@ -112,7 +114,14 @@ class Form:
 
 _K = Kind
 _SUBSTRATE = (_K.REBUILD_EXTERNAL, _K.REBUILD_UNDERLAY, _K.UNDERLAY_CREATE, _K.MEMBERS_ADD)
-_ENTRY = (_K.EXTERNAL_CREATE, _K.EXTERNAL_UPDATE, _K.EXTERNAL_RETARGET)
+_ENTRY = (
+    _K.EXTERNAL_CREATE,
+    _K.EXTERNAL_UPDATE,
+    _K.EXTERNAL_RETARGET,
+    _K.REFILTER_LIVE,
+    _K.REFILTER_DRAINED,
+)
+_TURNED = (_K.DRAIN, _K.FORWARDING_SET, _K.HOP_CHANGE)
 _MAPPED = (_K.M2P_SET, _K.M2P_ASSERT, _K.M2P_MOVE)
 
 FORMS: Mapping[Kind, Form] = MappingProxyType(
@@ -156,6 +165,22 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             body=bodies.external_attributes,
             consent=True,
             gates=(_after(*_SUBSTRATE),),
+        ),
+        _K.REFILTER_LIVE: Form(
+            tier=Tier.EXTERNAL,
+            method="PUT",
+            path=_ONE_EXTERNAL,
+            body=bodies.external_attributes,
+            consent=True,
+            gates=(_after(_K.UNDERLAY_CREATE),),
+        ),
+        _K.DRAIN: Form(tier=Tier.DRAIN, method="PUT", path=_FORWARDING, body=bodies.forwarding_body),
+        _K.REFILTER_DRAINED: Form(
+            tier=Tier.REFILTER,
+            method="PUT",
+            path=_ONE_EXTERNAL,
+            body=bodies.external_attributes,
+            gates=(_after(_K.UNDERLAY_CREATE), _after(_K.DRAIN, scope=Scope.ANYWHERE)),
         ),
         _K.FORWARDING_SET: Form(tier=Tier.FORWARDING, method="PUT", path=_FORWARDING, body=bodies.forwarding_body),
         _K.HOP_CHANGE: Form(tier=Tier.FORWARDING, method="PUT", path=_FORWARDING, body=bodies.forwarding_body),
@@ -234,7 +259,7 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             path=_ONE_GROUP,
             gates=(
                 _after(_K.ROUTE_WITHDRAW, scope=Scope.PLACE, reads=Daemon.MGD),
-                _after(_K.FORWARDING_SET, _K.HOP_CHANGE, _K.ROUTE_PUT, scope=Scope.ANYWHERE),
+                _after(*_TURNED, _K.ROUTE_PUT, scope=Scope.ANYWHERE),
             ),
         ),
         _K.MEMBERS_REMOVE: Form(
@@ -251,7 +276,7 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             path=_ONE_GROUP,
             gates=(
                 _after(_K.REBUILD_EXTERNAL, *_ENTRY, _K.EXTERNAL_DELETE),
-                _after(_K.HOP_CHANGE, _K.M2P_MOVE, scope=Scope.ANYWHERE),
+                _after(_K.DRAIN, _K.HOP_CHANGE, _K.M2P_MOVE, scope=Scope.ANYWHERE),
             ),
         ),
     }

@@ -26,8 +26,15 @@ class Kind(StrEnum):
     MEMBERS_ADD = "members_add"
     EXTERNAL_CREATE = "external_create"
     EXTERNAL_UPDATE = "external_update"
+    """Rewrite an external group; if its source filter too, then on a switch that no sled sends it through."""
     EXTERNAL_RETARGET = "external_retarget"
     """Translate an external group into another underlay group than now."""
+    REFILTER_LIVE = "refilter_live"
+    """Rewrite the source filter of an external group on a switch that sleds send it through: they are interrupted."""
+    DRAIN = "drain"
+    """Send a group by another switch while its source filter is rewritten."""
+    REFILTER_DRAINED = "refilter_drained"
+    """Rewrite the source filter of an external group on a switch that no sled sends it through any more."""
     FORWARDING_SET = "forwarding_set"
     """Give a next hop to an underlay group that has none, or refine the one it has."""
     HOP_CHANGE = "hop_change"
@@ -95,6 +102,9 @@ class Change:
 
     via: str = ""
     """A switch that must hold the group before this may be sent."""
+
+    held: str = ""
+    """Why it is not sent in this run, whatever becomes of the rest."""
 
     @property
     def sort_key(self) -> Key:

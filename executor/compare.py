@@ -16,7 +16,7 @@ from executor.changes import Change, Difference
 from executor.classes import Classified, classified
 from executor.differences import differences
 from executor.limits import Limits
-from executor.observe import observe
+from executor.observe import observe, zones_of
 from executor.report import EXIT_CODES, call_json, conflict_json
 from executor.targets import targets_of
 
@@ -68,7 +68,7 @@ async def compare(blueprint: Blueprint, endpoints: Endpoints, *, limits: Limits 
     observation = await observe(endpoints, targets_of(blueprint), limits=limits)
     return Comparison(
         observation=observation,
-        difference=differences(blueprint, observation),
+        difference=differences(blueprint, observation, zones=zones_of(endpoints)),
         subscriptions=endpoints.subscriptions,
         classes=classified(blueprint, observation),
     )

@@ -8,10 +8,15 @@ from collections.abc import Collection, Iterable
 from attrs import frozen
 
 from executor.actions import FORMS, Effect
-from executor.changes import Change, Difference
+from executor.changes import Change, Difference, Kind
+from executor.drains import REFILTERS
+from executor.interruptions import option_for
 from executor.report import Owed, owed_by, owed_change
 
-LOSSY = "no order of calls avoids a loss: --allow-loss accepts it"
+
+def lossy(change: Change) -> str:
+    """Return what people are told of a change that waits for consent."""
+    return f"no order of calls avoids a loss: {option_for(change)} accepts it"
 
 
 @frozen(kw_only=True)
@@ -40,14 +45,16 @@ def debts(difference: Difference, failures: Iterable[Failure], waiting: Collecti
     owed = owed_by(difference)
     for change in difference.changes:
         key = _key(change)
-        because = LOSSY if key in consent else reasons.get(key, "it still differs after the run")
+        because = lossy(change) if key in consent else reasons.get(key, "it still differs after the run")
         owed.append(owed_change(change, because, consent=key in consent))
     for failure in failures:
         if failure.proven or FORMS[failure.change.kind].effect is Effect.REASSERT:
             owed.append(owed_change(failure.change, failure.because))
     waits = [change for change in waiting if FORMS[change.kind].effect is Effect.REASSERT]
-    return owed + [owed_change(change, LOSSY, consent=True) for change in waits]
+    return owed + [owed_change(change, lossy(change), consent=True) for change in waits]
 
 
 def _key(change: Change) -> tuple[object, ...]:
-    return (change.kind, change.target, change.subject, change.row.sort_key)
+    # How a filter is rewritten follows from who sends at the moment: it is the same debt.
+    kind = Kind.EXTERNAL_UPDATE if change.kind in REFILTERS else change.kind
+    return (kind, change.target, change.subject, change.row.sort_key)

@@ -10,6 +10,7 @@ This file does not know what is sent, in which order, nor how a rack is read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from types import MappingProxyType
 from typing import TypeVar
 from uuid import UUID
 
@@ -22,16 +23,24 @@ from blueprints.observation import Observation, Silence
 from blueprints.snapshot import MemberPorts
 from executor.actions import FORMS, Effect
 from executor.changes import ADDRESS_MOVES, Change, Conflict, Difference, Foreign, MembersElsewhere
+from executor.drains import Zones, drained
 from executor.ownership import Ownership, mappings_seen, ownership
 from executor.sled_differences import SledView, sled_differences
 from executor.switch_differences import SwitchView, dpd_differences, mgd_differences
 from executor.targets import Daemon, Target, targets_of
 
 Item = Change | Conflict | Foreign | MembersElsewhere
+_NO_ZONES: Zones = MappingProxyType({})
 T = TypeVar("T", Change, Conflict, Foreign, MembersElsewhere)
 
 
-def differences(content: Content, observation: Observation, *, earlier: Observation | None = None) -> Difference:
+def differences(
+    content: Content,
+    observation: Observation,
+    *,
+    earlier: Observation | None = None,
+    zones: Zones = _NO_ZONES,
+) -> Difference:
     """Return what sets the rack as observed apart from the blueprint's *content*.
 
     Args:
@@ -39,6 +48,7 @@ def differences(content: Content, observation: Observation, *, earlier: Observat
         observation: what the rack holds.
         earlier: what it held when this run began. Objects that were ours then are ours still, even if what
             proved it is gone by now.
+        zones: addresses of switches, for those that the blueprint sends nothing through.
     """
     ours = ownership(content, [observation] if earlier is None else [observation, earlier])
     comparison = _Comparison(content=content, observation=observation, ours=ours)
@@ -52,6 +62,10 @@ def differences(content: Content, observation: Observation, *, earlier: Observat
         for change in _only(Change, items)
         if not any((group, change.target.place) in blocked for group in change.groups)
     ]
+    changes = sorted(
+        drained(changes, content, observation, known=zones, silent=unknown, blocked=blocked),
+        key=lambda change: change.sort_key,
+    )
     foreign = _only(Foreign, items)
     return Difference(
         changes=tuple(change for change in changes if FORMS[change.kind].effect is Effect.WRITE),

@@ -12,7 +12,6 @@ from blueprints.endpoints import Endpoints
 from blueprints.errors import InputRejectedError
 from blueprints.run_report import CarriedOut, Outcome
 from executor.changes import Difference
-from executor.differences import differences
 from executor.extent import losses
 from executor.fence import Fence
 from executor.http import never
@@ -125,7 +124,7 @@ async def _looked(memory: Memory, rack: Rack, guards: Safeguards, progress: Prog
 
 async def _ended(run: Run, *, dry_run: bool) -> Report:
     """Return the report of *run*, which is carried out unless something forbids or defers it."""
-    difference = differences(run.blueprint, run.seen)
+    difference = run.compared()
     run.progress(Observed(targets=len(run.targets), silent=len(difference.unknown)))
     if _no_sled_answers(run.blueprint, difference):
         return run.withheld(difference, dry_run=dry_run)

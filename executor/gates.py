@@ -3,6 +3,7 @@
 Rules:
     G1  a group whose move lacks consent is left alone in that place, and narrowed nowhere; if its new underlay
         address is used nowhere in the rack yet, nothing of it is sent anywhere but leaves and repeated mappings.
+        A source filter whose rewriting lacks consent waits alone.
     G2  a change that failed, was held back or did not come into effect closes the gates of its group that name it.
     G3  a target that could not be read closes no gate of another target, except where the table says so, and
         except for what must hold a group before another place may let go of it (`Change.via`).
@@ -12,7 +13,7 @@ This file does not know what became of a call, only that it failed.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from attrs import field, frozen
 
@@ -26,20 +27,43 @@ _HARMLESS = frozenset({Kind.LEAVE, Kind.M2P_ASSERT})
 """Sent even for a group that waits for consent elsewhere: they follow the mapping that stands."""
 
 
-def split_by_consent(difference: Difference, *, allow_loss: bool) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
-    """Return what may be sent, and what waits until somebody accepts a loss (rule G1)."""
+def accepted(change: Change, *, allow_loss: bool, moves: Collection[Address]) -> bool:
+    """Return whether *change* may be sent although it costs packets in any order, or needs no consent for that.
+
+    An address that moves is asked for by the name of its group; what else is lost, by allowing loss.
+    """
+    if not FORMS[change.kind].consent:
+        return True
+    return all(group in moves for group in change.groups) if moves_address(change) else allow_loss
+
+
+def moves_address(change: Change) -> bool:
+    """Return whether *change* belongs to the move of a group to another underlay address."""
+    return change.kind in ADDRESS_MOVES or change.kind is Kind.MOVE_LEAVE
+
+
+def split_by_consent(
+    difference: Difference, *, allow_loss: bool, moves: Collection[Address] = ()
+) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """Return what may be sent, and what waits until somebody accepts a loss (rule G1).
+
+    Args:
+        difference: what differs.
+        allow_loss: whether losses are accepted, but for those of moves.
+        moves: groups whose underlay address may move.
+    """
     everything = (*difference.changes, *difference.asserts)
-    moves = [] if allow_loss else [change for change in everything if FORMS[change.kind].consent]
-    if not moves:
-        return everything, ()
-    places = {(group, move.target.place) for move in moves for group in move.groups}
+    asked = {id(c) for c in everything if not accepted(c, allow_loss=allow_loss, moves=moves)}
+    unmoved = [change for change in everything if id(change) in asked and change.kind is not Kind.REFILTER_LIVE]
+    places = {(group, move.target.place) for move in unmoved for group in move.groups}
     groups = {group for group, _ in places}
-    unsettled = {group for move in moves if move.kind in ADDRESS_MOVES for group in move.groups} - difference.settled
+    unsettled = {group for move in unmoved if move.kind in ADDRESS_MOVES for group in move.groups}
+    unsettled -= difference.settled
 
     def waits(change: Change) -> bool:
-        if FORMS[change.kind].consent:
+        if id(change) in asked:
             return True
-        if change.kind in _HARMLESS:
+        if change.kind in _HARMLESS or not groups:
             return False
         here = any((group, change.target.place) in places or group in unsettled for group in change.groups)
         return here or (FORMS[change.kind].tier.narrows and not groups.isdisjoint(change.groups))
@@ -104,6 +128,8 @@ class Ledger:
         for group in change.groups:
             if group in self.occupied and waits_for_address(change):
                 return str(self.occupied[group])
+        if change.held:
+            return change.held
         for gate in FORMS[change.kind].gates:
             reason = self._closed_gate(change, gate)
             if reason:
@@ -142,6 +168,8 @@ _HOLDING = (
     Kind.EXTERNAL_CREATE,
     Kind.EXTERNAL_UPDATE,
     Kind.EXTERNAL_RETARGET,
+    Kind.REFILTER_LIVE,
+    Kind.REFILTER_DRAINED,
 )
 """What has to be in effect for a switch to hold a group."""
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from attrs import define, evolve, field
 
+from blueprints.addresses import Address
 from blueprints.endpoints import Endpoints
 from blueprints.errors import DeviceError
 from blueprints.identifiers import SwitchSlot
@@ -29,6 +30,12 @@ def targets_in(endpoints: Endpoints) -> tuple[Target, ...]:
     """Return every target that has an address."""
     switches = [make(slot) for make in (Target.dpd, Target.mgd) for slot in endpoints.switches]
     return tuple(sorted([*switches, *map(Target.sled, endpoints.sleds)], key=lambda target: target.sort_key))
+
+
+def zones_of(endpoints: Endpoints) -> dict[SwitchSlot, Address]:
+    """Return where sleds reach the switches, as far as *endpoints* say."""
+    said = {slot: switch.underlay_address for slot, switch in endpoints.switches.items()}
+    return {slot: address for slot, address in said.items() if address is not None}
 
 
 @define(kw_only=True, eq=False)

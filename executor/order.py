@@ -33,6 +33,8 @@ DAEMONS: Mapping[Tier, Daemon] = MappingProxyType(
         _T.REBUILD_UNDERLAY: Daemon.DPD,
         _T.UNDERLAY: Daemon.DPD,
         _T.EXTERNAL: Daemon.DPD,
+        _T.DRAIN: Daemon.SLED_AGENT,
+        _T.REFILTER: Daemon.DPD,
         _T.FORWARDING: Daemon.SLED_AGENT,
         _T.MOVE_LEAVE: Daemon.SLED_AGENT,
         _T.M2P: Daemon.SLED_AGENT,
@@ -53,7 +55,9 @@ BARRIERS: tuple[tuple[Tier, Tier, bool], ...] = (
     (_T.REBUILD_EXTERNAL, _T.REBUILD_UNDERLAY, False),  # dpd refuses to delete what an external group refers to
     (_T.REBUILD_UNDERLAY, _T.UNDERLAY, False),
     (_T.UNDERLAY, _T.EXTERNAL, False),  # dpd refuses an external group whose underlay group is not there
-    (_T.EXTERNAL, _T.FORWARDING, True),  # a sled may send only to a switch that holds the group
+    (_T.EXTERNAL, _T.DRAIN, True),  # a sled may send only to a switch that holds the group
+    (_T.DRAIN, _T.REFILTER, True),  # a filter is rewritten where nobody sends
+    (_T.REFILTER, _T.FORWARDING, True),  # and stands before anybody sends there again
     (_T.FORWARDING, _T.MOVE_LEAVE, False),
     (_T.MOVE_LEAVE, _T.M2P, False),  # a subscription leaves under the mapping it joined under
     (_T.M2P, _T.JOIN, False),  # a join needs the mapping

@@ -66,7 +66,8 @@ def open_calls(
             free.append(change)
         else:
             held.append(Held(change=change, because=because))
-    ledger.trouble(each.change for each in held)
+    # What waits for its own turn is in no trouble: the group is there, as it was.
+    ledger.trouble(each.change for each in held if not each.change.held)
     return calls_for(free, subscriptions), tuple(held)
 
 
@@ -85,13 +86,14 @@ def rehearse(
     *,
     subscriptions: SubscriptionForm = SubscriptionForm.VMM,
     allow_loss: bool = False,
+    moves: Collection[Address] = (),
     occupied: Mapping[Address, Wait] = NOTHING,
 ) -> Rehearsal:
     """Return the calls that bring about *difference*, in the order in which they would be sent.
 
     Groups that are *occupied* come in a second round, unless a target that they wait for does not answer.
     """
-    sendable, waiting = split_by_consent(difference, allow_loss=allow_loss)
+    sendable, waiting = split_by_consent(difference, allow_loss=allow_loss, moves=moves)
     rounds = [(sendable, occupied)]
     unknown = {silence.target for silence in difference.unknown}
     freed = {group for group, wait in occupied.items() if unknown.isdisjoint(wait.places)}

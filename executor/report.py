@@ -17,6 +17,7 @@ from executor.calls import Call
 from executor.changes import Change, Conflict, Difference, Foreign
 from executor.classes import Classified
 from executor.extent import Loss
+from executor.interruptions import Interruption
 from executor.journal import Intents
 from executor.sending import CallOutcome, Sent
 from executor.standings import Debt, Standing
@@ -110,6 +111,9 @@ class Report:
     losses: tuple[Loss, ...] = ()
     """What the blueprint takes away from what the rack held in the beginning; empty if nothing was read."""
 
+    interruptions: tuple[Interruption, ...] = ()
+    """Whom carrying it out interrupts, in any order of calls."""
+
     @property
     def exit_code(self) -> int:
         """What the command returns."""
@@ -135,6 +139,7 @@ class Report:
             "journal": journal_json(self.journal),
             "objects": None if self.classes is None else self.classes.as_json(),
             "losses": [loss_json(loss) for loss in self.losses],
+            "interruptions": [each.as_json() for each in self.interruptions],
         }
 
 

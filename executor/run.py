@@ -19,12 +19,13 @@ from executor.actions import FORMS, Effect
 from executor.calls import Call
 from executor.changes import Change, Difference
 from executor.classes import classified
-from executor.debts import LOSSY, Failure, debts
+from executor.debts import Failure, debts, lossy
 from executor.differences import differences
 from executor.extent import Loss
 from executor.gates import Ledger, split_by_consent
+from executor.interruptions import Consent, Interruption, interruptions
 from executor.memory import Memory
-from executor.observe import Rack, merged
+from executor.observe import Rack, merged, zones_of
 from executor.order import Stage
 from executor.others import Thing, suspicious, told
 from executor.progress import Counter, Progress, StageStarted
@@ -72,8 +73,26 @@ class Run:
     intruded: set[Thing] = field(factory=set)
     """Objects that somebody else wrote."""
 
+    interruptions: tuple[Interruption, ...] = ()
+    """Whom the run interrupts, in any order of calls."""
+
     waited: bool = False
     """Something needed consent."""
+
+    def compared(self) -> Difference:
+        """Return what sets the rack apart from the blueprint, as far as it was read last."""
+        earlier = None if self.seen is self.begin else self.begin
+        return differences(self.blueprint, self.seen, earlier=earlier, zones=zones_of(self.rack.endpoints))
+
+    @property
+    def _consent(self) -> Consent:
+        """What was accepted beforehand."""
+        return {"allow_loss": self.guards.allow_loss, "moves": self.guards.move_underlay}
+
+    def _announce(self, difference: Difference) -> None:
+        """Note whom *difference* interrupts."""
+        changes = (*difference.changes, *difference.asserts)
+        self.interruptions = interruptions(self.blueprint, self.begin, changes, **self._consent)
 
     @property
     def unaccepted(self) -> list[Owed]:
@@ -85,20 +104,22 @@ class Run:
 
     def asked(self, difference: Difference) -> Report:
         """Return the report of a run that sends nothing until somebody accepts how much goes."""
+        self._announce(difference)
         return self._report(Outcome.CONSENT, difference, self.unaccepted, ())
 
     def rehearsed(self, difference: Difference) -> Report:
         """Return the report of a dry run."""
+        self._announce(difference)
         self.memory.look(difference, self.seen)
         rehearsal = rehearse(
             difference,
             self.targets,
             subscriptions=self.subscriptions,
-            allow_loss=self.guards.allow_loss,
+            **self._consent,
             occupied=self.memory.occupied(difference),
         )
         owed = [owed_change(held.change, held.because) for held in rehearsal.held]
-        owed += [owed_change(change, LOSSY, consent=True) for change in rehearsal.waiting]
+        owed += [owed_change(change, lossy(change), consent=True) for change in rehearsal.waiting]
         owed += owed_by(difference) + self.unaccepted
         differs = bool(difference.changes or difference.conflicts)
         if rehearsal.waiting or self.unaccepted:
@@ -116,6 +137,7 @@ class Run:
 
     async def carried_out(self, difference: Difference) -> Report:
         """Send what *difference* asks for, and return the report."""
+        self._announce(difference)
         because = self.memory.begin(difference, self.seen)
         if because is not None:
             owed = [Owed(target="rack", because=because), *owed_by(difference)]
@@ -127,7 +149,7 @@ class Run:
         if freed and not self._disturbed:
             self._forget_held(freed)
             difference = await self._round(difference, lambda each: second_round(self._sendable(each), freed))
-        _, waiting = split_by_consent(difference, allow_loss=self.guards.allow_loss)
+        _, waiting = split_by_consent(difference, **self._consent)
         owed = debts(difference, self.failures, waiting)
         because = self.memory.end(self.seen)
         if because is not None:
@@ -179,7 +201,7 @@ class Run:
 
     def _sendable(self, difference: Difference) -> tuple[Change, ...]:
         self.ledger.take(difference)
-        sendable, waiting = split_by_consent(difference, allow_loss=self.guards.allow_loss)
+        sendable, waiting = split_by_consent(difference, **self._consent)
         self.ledger.trouble(waiting)
         self.waited = self.waited or bool(waiting)
         return sendable
@@ -235,7 +257,7 @@ class Run:
         self.unread.clear()
         before, self.seen = self.seen, merged(self.seen, await self.rack.observe(targets), targets)
         sent, self.read_at = self.sent[self.read_at :], len(self.sent)
-        difference = differences(self.blueprint, self.seen, earlier=self.begin)
+        difference = self.compared()
         derived = self.blueprint.policy.member_ports is MemberPorts.DERIVED
         self.intruded |= set(
             suspicious(difference.changes, sent, before, self.seen, narrowed=narrowed, derived=derived)
@@ -270,6 +292,7 @@ class Run:
             conflicts=difference.conflicts,
             members_elsewhere=len(difference.members_elsewhere),
             losses=self.losses,
+            interruptions=self.interruptions,
             journal=self.memory.kept,
             classes=classified(self.blueprint, self.seen),
         )

@@ -3,11 +3,18 @@
 This file does not know how a run goes.
 """
 
+from collections.abc import Iterable
+
 from attrs import field, frozen
 
+from blueprints.addresses import Address
 from executor.fence import TargetStore
 from executor.journal import JournalFile
 from executor.limits import Allowances
+
+
+def _groups(groups: Iterable[Address]) -> frozenset[Address]:
+    return frozenset(groups)
 
 
 @frozen(kw_only=True)
@@ -15,7 +22,10 @@ class Safeguards:
     """What a run keeps to, besides its order."""
 
     allow_loss: bool = False
-    """Send changes too that no order brings about without losing packets."""
+    """Send changes too that no order brings about without losing packets, moves apart."""
+
+    move_underlay: frozenset[Address] = field(default=frozenset(), converter=_groups)
+    """Groups whose underlay address may move, whatever that costs: a move is never a side effect."""
 
     allowances: Allowances = field(factory=Allowances)
     """How much may go before somebody is asked."""

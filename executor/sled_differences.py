@@ -10,7 +10,7 @@ Source: the packet engine's multicast tables, which the sled-agent hands through
 This file does not know switches, nor what is sent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve, frozen
 
@@ -108,19 +108,30 @@ def _forwarding(view: SledView) -> Iterator[Item]:
 
 def _hops(view: SledView, wanted: ForwardingEntry, seen: SeenForwarding | None) -> Iterator[Item]:
     if seen is not None and same_hops(wanted, seen):
-        return
+        return  # before anything else is looked up: so it is nearly always
+    groups, via = view.ours.served_by(wanted.underlay), view.hop_switches.get(wanted.underlay, "")
+    change = hop_change(view.target, groups, wanted, seen, via=via)
+    yield from () if change is None else (change,)
+
+
+def hop_change(
+    target: Target, groups: Iterable[Address], wanted: ForwardingEntry, seen: SeenForwarding | None, *, via: str
+) -> Change | None:
+    """Return what gives a sled the hops of *wanted*, sent by the switch *via*; None where *seen* has them."""
+    if seen is not None and same_hops(wanted, seen):
+        return None
     hops = [_as_seen(hop) for hop in wanted.next_hops]
     live = [hop for hop in (seen.next_hops if seen else ()) if not hop.inert]
     addresses = {hop.next_hop for hop in hops}
-    ended = [_switched_off(hop) for hop in live if hop.next_hop not in addresses]
-    yield Change(
+    ended = [switched_off(hop) for hop in live if hop.next_hop not in addresses]
+    return Change(
         kind=Kind.HOP_CHANGE if ended else Kind.FORWARDING_SET,
-        target=view.target,
-        groups=view.ours.served_by(wanted.underlay),
+        target=target,
+        groups=groups,
         subject=wanted.underlay,
         row=ForwardingPut(underlay=wanted.underlay, next_hops=[*hops, *ended]),
         seen=seen,
-        via=view.hop_switches.get(wanted.underlay, "") if ended else "",
+        via=via if ended else "",
     )
 
 
@@ -148,7 +159,8 @@ def _as_seen(hop: NextHop) -> SeenHop:
     )
 
 
-def _switched_off(hop: SeenHop) -> SeenHop:
+def switched_off(hop: SeenHop) -> SeenHop:
+    """Return *hop* as it carries nothing."""
     return evolve(hop, mode=FilterMode.INCLUDE, sources=())
 
 

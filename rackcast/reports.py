@@ -16,10 +16,11 @@ from blueprints.run_report import Outcome, TargetState
 from executor.changes import Change, Difference, Kind
 from executor.classes import CLASSES, Class, Classified
 from executor.compare import Comparison
+from executor.interruptions import Interruption
 from executor.report import Report
 from executor.sending import CallOutcome, Sent
 from executor.standings import WEIGHTS, Standing
-from rackcast.terminal import plural, safe, table
+from rackcast.terminal import plural, safe, short, table
 
 SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
     {
@@ -63,6 +64,7 @@ def print_report(out: Console, report: Report) -> None:
         (owed.target, owed.kind or "everything", ", ".join(group.text for group in owed.groups), owed.because)
         for owed in report.owed
     ])  # fmt: skip
+    _print_interruptions(out, report.interruptions)
     _print_others(out, report)
     if report.members_elsewhere:
         out.print(f"  {plural(report.members_elsewhere, 'member list')} differ and are ddmd's to write")
@@ -79,6 +81,14 @@ def _print_standings(out: Console, targets: Iterable[Standing]) -> None:
     _print_some(out, "Targets", ("target", "state", "debts", "because"), [
         (each.target, TARGET_STATES[each.state], each.debts or "", each.because)
         for each in listed if each.state is not TargetState.APPLIED
+    ])  # fmt: skip
+
+
+def _print_interruptions(out: Console, told: Iterable[Interruption]) -> None:
+    """Print who loses what for a while, member by member."""
+    _print_some(out, "Interrupted in any order of calls", ("group", "instance", "on sled", "loses", "accept by"), [
+        (each.group, member.instance_id, short(member.sled_id), each.what, each.option or "(announced)")
+        for each in told for member in each.members
     ])  # fmt: skip
 
 

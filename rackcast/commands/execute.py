@@ -44,8 +44,8 @@ def execute(
     A daemon that does not answer is owed its part and the rest goes on (exit 4). Run it again at any time: what is in
     effect is not written again.
     """
-    guards = safeguards(options)
     read = sound(read_blueprint(blueprint), blueprint)
+    guards = safeguards(options, read)
     if report is not None and _is_file(report):
         # Found out before the rack is touched; and no older report speaks for a run that was cut short.
         write_text(report, dumps(unfinished(read, dry_run=dry_run).as_json()))

@@ -3,12 +3,14 @@
 This file does not know how a run keeps to them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 from attrs import evolve, fields
 
+from blueprints.addresses import Address
+from blueprints.blueprint import Blueprint
 from executor.fence import TargetStore
 from executor.journal import JournalFile
 from executor.limits import Allowance, Allowances
@@ -51,12 +53,30 @@ def guard_options(command: Command) -> Command:
     for name, (option, told) in reversed(_ALLOWED.items()):
         default = getattr(Allowances(), name)
         command = click.option(option, name, type=_AllowanceType(), help=f"{told} [default: {default}]")(command)
-    lossy = "Send changes too that cost packets in any order."
+    moving = "Let the underlay address of GROUP move, whatever that costs: an id, a name or an address; repeatable."
+    command = click.option("--move-underlay", metavar="GROUP", multiple=True, help=moving)(command)
+    lossy = "Send changes too that cost packets in any order, moves of underlay addresses apart."
     return click.option("--allow-loss", is_flag=True, help=lossy)(command)
 
 
-def safeguards(options: dict[str, Any]) -> Safeguards:
-    """Return what the options of `guard_options` ask for, and take them out of *options*."""
+def named_groups(blueprint: Blueprint, names: Iterable[str]) -> frozenset[Address]:
+    """Return the groups of *blueprint* that go by *names*: their ids, names or addresses.
+
+    Raises:
+        UsageError: no group goes by a name, or several do.
+    """
+    found = set()
+    for name in names:
+        by_name = {g.multicast_ip for g in blueprint.groups if name in (str(g.id), g.name, g.multicast_ip.text)}
+        if len(by_name) != 1:
+            several = "several groups of the blueprint go" if by_name else "no group of the blueprint goes"
+            raise click.UsageError(f"--move-underlay {name}: {several} by that name")
+        found |= by_name
+    return frozenset(found)
+
+
+def safeguards(options: dict[str, Any], blueprint: Blueprint) -> Safeguards:
+    """Return what the options of `guard_options` ask for with *blueprint*, and take them out of *options*."""
     said = {attribute.name: options.pop(attribute.name) for attribute in fields(Allowances)}
     given = {name: allowance for name, allowance in said.items() if allowance is not None}
     accepted = {name: options.pop(name) for name in ("allow_loss", "allow_mass_change", "allow_other_writer")}
@@ -64,6 +84,7 @@ def safeguards(options: dict[str, Any]) -> Safeguards:
     return Safeguards(
         target_store=None if store is None else TargetStore.at(store),
         journal=None if journal is None else JournalFile.at(journal),
+        move_underlay=named_groups(blueprint, options.pop("move_underlay")),
         allowances=evolve(Allowances(), **given),
         **accepted,
     )

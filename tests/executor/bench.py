@@ -5,8 +5,9 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from attrs import define
+from attrs import define, evolve
 
+from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.documents import snapshot_document
 from blueprints.endpoints import Endpoints
@@ -28,6 +29,7 @@ UNASKED = Safeguards(allow_mass_change=True)
 """Safeguards for racks so small that most changes are large ones."""
 
 LOSSY = Safeguards(allow_loss=True, allow_mass_change=True)
+"""Safeguards that accept every loss; `Bench.run` names all groups of the blueprint that may move."""
 
 IMPATIENT = Limits(request_seconds=0.5, pauses_seconds=(0.01, 0.02))
 """Limits that make a silent daemon cheap."""
@@ -83,6 +85,8 @@ class Bench:
     def run(self, blueprint: Blueprint, *, endpoints: Endpoints | None = None, **options: Any) -> Report:
         """Carry *blueprint* out, on this rack unless other endpoints are given."""
         options = {"limits": QUICK, "safeguards": UNASKED, **options}
+        if options["safeguards"].allow_loss:
+            options["safeguards"] = evolve(options["safeguards"], move_underlay=everything(blueprint))
         return asyncio.run(execute(blueprint, endpoints or self.rack.endpoints, **options))
 
     def observe(self) -> Observation:
@@ -94,6 +98,11 @@ class Bench:
         body = {"group": group, "source": source, "from": {"switch": slot.value}}
         delivered = self.control("POST", "/packets", body)["delivered"]
         return {UUID(row["instance_id"]): row["copies"] for row in delivered}
+
+
+def everything(blueprint: Blueprint) -> frozenset[Address]:
+    """Return all groups of *blueprint*."""
+    return frozenset(group.multicast_ip for group in blueprint.groups)
 
 
 def planned(snapshot: Snapshot, parent: Blueprint | None = None) -> Blueprint:

@@ -81,7 +81,7 @@ def test_an_empty_rack_gains_every_table() -> None:
         ("external_groups", {"inner_mac": "33:33:00:00:00:01"}, Kind.EXTERNAL_UPDATE),
         ("external_groups", {"vni": 78}, Kind.EXTERNAL_UPDATE),
         ("external_groups", {"vlan_id": 5}, Kind.EXTERNAL_UPDATE),
-        ("external_groups", {"sources": [source(1)]}, Kind.EXTERNAL_UPDATE),
+        ("external_groups", {"sources": [source(1)]}, Kind.REFILTER_LIVE),
         ("external_groups", {"internal_ip": None}, Kind.EXTERNAL_UPDATE),
         ("external_groups", {"internal_ip": underlay_ip(1, 9)}, Kind.EXTERNAL_RETARGET),
         ("underlay_groups", {"members": seen_members([port(0)])}, Kind.MEMBERS_ADD),
@@ -99,7 +99,7 @@ def test_any_source_is_not_an_empty_list_and_order_of_sources_is_nothing() -> No
     """A filtered group that a switch lets everybody into differs; a list in another order does not."""
     opened = on_switch0("external_groups", {"sources": None}, index=1)
     turned = on_switch0("external_groups", {"sources": [source(6), source(5)]}, index=1)
-    assert only_change(PLAN, opened).kind is Kind.EXTERNAL_UPDATE
+    assert only_change(PLAN, opened).kind is Kind.REFILTER_LIVE
     assert differences(PLAN, turned).changes == ()
 
 

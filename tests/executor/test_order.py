@@ -40,11 +40,13 @@ def stages(rebuilding: bool = False) -> list[list[str]]:
 
 
 def test_the_tiers_come_in_the_order_that_was_searched() -> None:
-    """Switches widen one after the other, then sleds, then routes; narrowing goes the other way round."""
+    """Switches widen one after the other, then filters that sleds send through, sleds, routes; then it narrows."""
     assert stages() == [
         ["UNDERLAY"],
         ["EXTERNAL"],
         ["EXTERNAL"],
+        ["DRAIN"],
+        ["REFILTER"],
         ["FORWARDING"],
         ["MOVE_LEAVE"],
         ["M2P"],
@@ -62,7 +64,8 @@ def test_the_tiers_come_in_the_order_that_was_searched() -> None:
 def test_a_rebuild_is_finished_on_one_switch_before_the_next_begins() -> None:
     """The other switch keeps forwarding meanwhile."""
     plan = schedule(TARGETS, EVERYTHING)
-    order = [target.place for stage in plan.widening for _, target in stage if target.daemon is Daemon.DPD]
+    made = [node for stage in plan.widening for node in stage if node[0] <= Tier.EXTERNAL]
+    order = [target.place for _, target in made if target.daemon is Daemon.DPD]
     assert order == sorted(order)
 
 
@@ -185,7 +188,8 @@ def test_consent_for_one_place_does_not_stop_the_others() -> None:
     )
     unsettled = _difference([move, elsewhere, removal, other], [there], settled=False)
     assert split_by_consent(unsettled, allow_loss=False)[0] == (other,)
-    assert split_by_consent(unsettled, allow_loss=True)[1] == ()
+    assert split_by_consent(unsettled, allow_loss=True)[1] == (move, elsewhere, removal, there)
+    assert split_by_consent(unsettled, allow_loss=False, moves=[group_ip(1)])[1] == ()
     assert plan.groups
 
 
