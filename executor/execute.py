@@ -18,7 +18,7 @@ from executor.http import never
 from executor.intents import with_leaves
 from executor.limits import Limits
 from executor.memory import Memory
-from executor.observe import Rack
+from executor.observe import Mounts, Rack
 from executor.preflight import refusals
 from executor.progress import Observed, Progress, nobody
 from executor.report import Owed, Report
@@ -27,7 +27,7 @@ from executor.safeguards import Safeguards
 from executor.targets import Target, targets_of
 
 
-async def execute(
+async def execute(  # noqa: PLR0913  # two things, and five ways to do otherwise than usual
     blueprint: Blueprint,
     endpoints: Endpoints,
     *,
@@ -35,6 +35,7 @@ async def execute(
     safeguards: Safeguards | None = None,
     progress: Progress | None = None,
     limits: Limits | None = None,
+    mounts: Mounts | None = None,
 ) -> Report:
     """Carry *blueprint* out on the rack behind *endpoints*, as far as it goes, and return what became of it.
 
@@ -48,6 +49,7 @@ async def execute(
         safeguards: what keeps the run from doing harm, and what of it was accepted; the defaults if left out.
         progress: who is told of stages and calls.
         limits: how much at once, how long and how large.
+        mounts: ways to daemons by base address, where they are not reached by plain connections.
     """
     guards = safeguards or Safeguards()
     reasons = refusals(blueprint)
@@ -63,7 +65,13 @@ async def execute(
         because = fence()
         if because is not None:
             return _not_begun(blueprint, Outcome.FENCED, because, dry_run=dry_run)
-        rack = Rack(endpoints=endpoints, rack_id=blueprint.rack_id, limits=limits or Limits(), forbidden=fence)
+        rack = Rack(
+            endpoints=endpoints,
+            rack_id=blueprint.rack_id,
+            limits=limits or Limits(),
+            forbidden=fence,
+            mounts=mounts or {},
+        )
         async with rack:
             run = await _looked(memory, rack, guards, progress or nobody)
             return await _ended(run, dry_run=dry_run)

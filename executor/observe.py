@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+import httpx
 from attrs import define, evolve, field
 
 from blueprints.addresses import Address
@@ -22,8 +23,12 @@ from executor.http import Api, Client, never
 from executor.identity import identify
 from executor.limits import Limits
 from executor.targets import Daemon, Target
+from executor.transport import PlainTransport
 
 NO_ENDPOINT = "no address is known for it"
+
+Mounts = Mapping[str, httpx.AsyncBaseTransport]
+"""By base address, as httpx has them."""
 
 
 def targets_in(endpoints: Endpoints) -> tuple[Target, ...]:
@@ -53,6 +58,9 @@ class Rack:
     forbidden: Callable[[], str | None] = never
     """Asked right before each write: why it may not be sent, or None."""
 
+    mounts: Mounts = field(factory=dict)
+    """Ways to daemons by base address, where they are not reached by plain connections."""
+
     _clients: dict[Target, Client] = field(factory=dict, init=False)
     _identified: set[Target] = field(factory=set, init=False)
     _in_flight: asyncio.Semaphore = field(init=False)
@@ -77,6 +85,7 @@ class Rack:
             calls=self.calls,
             forbidden=self.forbidden,
             version=version,
+            transport=self.mounts.get(url) or PlainTransport(answer_bytes=self.limits.answer_bytes),
         )
 
     async def __aenter__(self) -> Self:
@@ -168,8 +177,12 @@ def merged(before: Observation, after: Observation, targets: Collection[Target])
 
 
 async def observe(
-    endpoints: Endpoints, targets: Collection[Target] | None = None, *, limits: Limits | None = None
+    endpoints: Endpoints,
+    targets: Collection[Target] | None = None,
+    *,
+    limits: Limits | None = None,
+    mounts: Mounts | None = None,
 ) -> Observation:
     """Return what *targets* hold; without *targets*, everything that has an address."""
-    async with Rack(endpoints=endpoints, limits=limits or Limits()) as rack:
+    async with Rack(endpoints=endpoints, limits=limits or Limits(), mounts=mounts or {}) as rack:
         return await rack.observe(targets_in(endpoints) if targets is None else targets)

@@ -10,18 +10,21 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
+import httpx
+
 from blueprints.endpoints import Endpoints, SubscriptionForm, SwitchEndpoints
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
 from simrack.control import Control
 from simrack.daemons import SWITCH_DAEMONS, daemons_of
+from simrack.inprocess import InProcessTransport
 from simrack.nameserver import NameServer
 from simrack.naming import scrimlets_of, switch_zone_name, zone_of
 from simrack.sledagent.filters import join_on_loopback, join_on_paper
 from simrack.sweep import settle
 from simrack.web.application import Application
 from simrack.web.calls import CallLog
-from simrack.web.daemon import control
+from simrack.web.daemon import Daemon, control
 from simrack.web.fault_kinds import DNS
 from simrack.web.faults import Faults
 from simrack.web.listeners import LOOPBACK, Listeners, listening_socket, port_of, raise_file_limit, url_of
@@ -33,6 +36,9 @@ _SPARE_FILES = 1024
 """Left for listeners, connections and the process itself."""
 
 _CONTROL = "control"
+
+_NOWHERE = "rack.invalid"
+"""Host of a rack without sockets: a name that never has an address (RFC 6761 section 6.4)."""
 
 
 def filters_needed(snapshot: Snapshot) -> int:
@@ -58,9 +64,9 @@ class Datastore(Protocol):
 
 
 class SimulatedRack:
-    """The daemons of a snapshot, listening on loopback between `start` and `stop`.
+    """The daemons of a snapshot, listening on loopback between `start` and `stop`, or mounted without sockets.
 
-    Start and stop it once, in one event loop.
+    Start and stop it once, in one event loop; or mount it once, for one event loop at a time.
     """
 
     def __init__(
@@ -87,6 +93,7 @@ class SimulatedRack:
         self._control_port = control_port or 0
         self._sockets: list[socket.socket] = []
         self._ports: dict[str, int] = {}
+        self._host = LOOPBACK
         self._application: Application | None = None
         self._listeners: Listeners | None = None
         self._nameserver: NameServer | None = None
@@ -107,11 +114,33 @@ class SimulatedRack:
         zone = zone_of(scrimlets_of(self.world.snapshot), self._switch_ports(), self._sled_ports())
         self._nameserver = NameServer(zone, lambda kind, name: self._faults.take(DNS, kind, name))
         await self._nameserver.start()
-        fronts = {self._ports[target]: daemon for target, daemon in self._daemons.items()}
-        fronts[self._ports[_CONTROL]] = control(self._control().routes())
-        self._application = Application(fronts, self._faults, self._calls, partial(settle, self.world))
+        self._application = self._applied(self._fronts())
         self._listeners = Listeners(self._application, self._sockets)
         await self._listeners.start()
+
+    def mount(self) -> dict[str, httpx.AsyncBaseTransport]:
+        """Return the ways to all daemons, by made-up base address: instead of `start`, without sockets and names.
+
+        They take place in the event loop of whoever calls. NIC filters are kept as a table.
+
+        Raises:
+            InputRejectedError: the datastore cannot hold the snapshot.
+            SilentError: the datastore does not answer.
+        """
+        if self._datastore is not None:
+            self._datastore.hold(self.world.snapshot)
+        self._put_on_paper()
+        fronts = self._fronts()
+        self._host, self._ports = _NOWHERE, {target: number for number, target in enumerate(fronts, 1)}
+        application = self._applied(fronts)
+        return {self.url(target): InProcessTransport(application, daemon) for target, daemon in fronts.items()}
+
+    def _fronts(self) -> dict[str, Daemon]:
+        return {_CONTROL: control(self._control().routes()), **self._daemons}
+
+    def _applied(self, fronts: Mapping[str, Daemon]) -> Application:
+        daemons = {self._ports[target]: daemon for target, daemon in fronts.items()}
+        return Application(daemons, self._faults, self._calls, partial(settle, self.world))
 
     async def stop(self) -> None:
         """Close every socket, NIC filters included."""
@@ -161,7 +190,7 @@ class SimulatedRack:
 
     def url(self, target: str) -> str:
         """Return where *target*, such as ``switch0 mgs``, listens."""
-        return url_of(self._ports[target])
+        return url_of(self._ports[target], self._host)
 
     async def enter(self, snapshot: Snapshot) -> None:
         """Let the world move on to *snapshot*, datastore and all; what is programmed stays.
@@ -175,9 +204,12 @@ class SimulatedRack:
             self._datastore.hold(snapshot)
         await self.world.enter(snapshot)
         if not self._on_paper and not _files_suffice(snapshot):
-            self._on_paper = True
-            for agent in self.world.agents.values():
-                agent.filters.put_on_paper()
+            self._put_on_paper()
+
+    def _put_on_paper(self) -> None:
+        self._on_paper = True
+        for agent in self.world.agents.values():
+            agent.filters.put_on_paper()
 
     def _switch_ports(self) -> dict[tuple[SwitchSlot, DaemonKind], int]:
         return {

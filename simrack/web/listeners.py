@@ -43,9 +43,9 @@ def port_of(sock: socket.socket) -> int:
     return port
 
 
-def url_of(port: int) -> str:
-    """Return the base address of a server on *port*."""
-    return f"http://[{LOOPBACK}]:{port}"
+def url_of(port: int, host: str = LOOPBACK) -> str:
+    """Return the base address of a server on *port* of *host*, a name or an IPv6 address."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def raise_file_limit() -> int:

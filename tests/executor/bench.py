@@ -1,11 +1,13 @@
 """A simulated rack as the tests of the executor use it: plan, run, spoil, look behind."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
-from attrs import define, evolve
+from attrs import define, evolve, field
 
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
@@ -16,8 +18,10 @@ from blueprints.observation import Observation
 from blueprints.snapshot import Snapshot
 from executor import Report, execute, observe
 from executor.limits import Limits
+from executor.observe import Mounts
 from executor.safeguards import Safeguards
 from planner import plan
+from simrack.leaping import LeapingLoop
 from simrack.rack import SimulatedRack
 
 Json = Any
@@ -37,10 +41,12 @@ IMPATIENT = Limits(request_seconds=0.5, pauses_seconds=(0.01, 0.02))
 
 @define
 class Bench:
-    """One rack and the ways to it."""
+    """One rack and the ways to it: over loopback, or without sockets (see `inside`)."""
 
     rack: SimulatedRack
     http: httpx.Client
+    mounts: Mounts = field(factory=dict)
+    wait: Callable[[Coroutine[Any, Any, Any]], Any] = asyncio.run
 
     def control(self, method: str, path: str, body: Json = None) -> Json:
         """Ask the control interface."""
@@ -87,11 +93,12 @@ class Bench:
         options = {"limits": QUICK, "safeguards": UNASKED, **options}
         if options["safeguards"].allow_loss:
             options["safeguards"] = evolve(options["safeguards"], move_underlay=everything(blueprint))
-        return asyncio.run(execute(blueprint, endpoints or self.rack.endpoints, **options))
+        options["mounts"] = self.mounts
+        return cast("Report", self.wait(execute(blueprint, endpoints or self.rack.endpoints, **options)))
 
     def observe(self) -> Observation:
         """Read the rack."""
-        return asyncio.run(observe(self.rack.endpoints, limits=QUICK))
+        return cast("Observation", self.wait(observe(self.rack.endpoints, limits=QUICK, mounts=self.mounts)))
 
     def heard(self, group: str, source: str, slot: SwitchSlot = SwitchSlot.SWITCH0) -> dict[UUID, int]:
         """Return who hears a packet from outside, and how many copies."""
@@ -103,6 +110,28 @@ class Bench:
 def everything(blueprint: Blueprint) -> frozenset[Address]:
     """Return all groups of *blueprint*."""
     return frozenset(group.multicast_ip for group in blueprint.groups)
+
+
+@define
+class _Inside(httpx.BaseTransport):
+    """The way to a daemon in a loop of this thread, for clients that do not wait themselves."""
+
+    runner: asyncio.Runner
+    way: httpx.AsyncBaseTransport
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self.runner.run(self.way.handle_async_request(request))
+
+
+@contextmanager
+def inside(snapshot: Snapshot) -> Iterator[Bench]:
+    """Yield a bench without sockets: all of it takes place in one loop of this thread, whose clock leaps."""
+    rack = SimulatedRack(snapshot)
+    mounts = rack.mount()
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        way = _Inside(runner, mounts[rack.control_url])
+        with httpx.Client(transport=way, verify=False, trust_env=False) as http:  # noqa: S501  # plain HTTP
+            yield Bench(rack, http, mounts, runner.run)
 
 
 def planned(snapshot: Snapshot, parent: Blueprint | None = None) -> Blueprint:

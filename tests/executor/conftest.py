@@ -9,7 +9,7 @@ import pytest
 from executor.journal import JournalFile
 from simrack.background import running
 from simrack.rack import SimulatedRack
-from tests.executor.bench import Bench
+from tests.executor.bench import Bench, inside
 from tests.simrack.rows import small_rack
 
 
@@ -37,3 +37,10 @@ def bench(small_simrack: SimulatedRack, control_http: httpx.Client) -> Bench:
 def journal(tmp_path: Path) -> JournalFile:
     """A journal that holds nothing."""
     return JournalFile.at(str(tmp_path / "journal.json"))
+
+
+@pytest.fixture
+def bench_inside() -> Iterator[Bench]:
+    """The small rack without sockets, and with a clock that leaps over whatever is waited for."""
+    with inside(small_rack()) as bench:
+        yield bench
