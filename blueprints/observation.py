@@ -70,6 +70,9 @@ class SeenExternal:
     sources: tuple[Address, ...] | None = field(converter=maybe_addresses)
     """None: any source."""
 
+    astray: bool = False
+    """Its underlay group is gone, or was made anew since: the chip still leads to the former one, which is nobody."""
+
     @property
     def sort_key(self) -> Key:
         """IPv4 before IPv6, then by number."""

@@ -79,6 +79,12 @@ def external(value: Json, where: str) -> SeenExternal:
     )
 
 
+def group_id(value: Json, where: str) -> int | None:
+    """Return the id that a switch gave to an underlay group and to the external ones that lead to it."""
+    table = obj(value, where)
+    return None if table.get("external_group_id") is None else integer(table, "external_group_id", where, limit=0xFFFF)
+
+
 def _mac(value: Json, where: str) -> str:
     octets = items(obj(value, where).get("a"), f"{where}.inner_mac")
     if len(octets) != 6 or any(type(octet) is not int or not 0 <= octet <= 255 for octet in octets):

@@ -5,7 +5,7 @@ last group is empty; creating is not idempotent, and an error does not say wheth
 This file does not know why a group is wanted.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +30,7 @@ async def read_groups(client: Client) -> tuple[tuple[SeenUnderlay, ...], tuple[S
         DeviceError: no complete list came: an error, a group twice, a page that repeats or too many pages.
     """
     groups: list[Group] = []
+    ids: dict[Address, int | None] = {}
     token: str | None = None
     tokens: set[str] = set()
     first = f"/multicast/groups?limit={client.limits.page_size}"
@@ -38,24 +39,37 @@ async def read_groups(client: Client) -> tuple[tuple[SeenUnderlay, ...], tuple[S
             await client.read(first if token is None else f"{first}&page_token={quote(token, safe='')}"), "page"
         )
         entries = strict.items(strict.required(page, "items", "page"), "page.items")
-        groups += [decoding.group(entry, f"items[{index}]") for index, entry in enumerate(entries)]
+        for index, entry in enumerate(entries):
+            group = decoding.group(entry, f"items[{index}]")
+            groups.append(group)
+            ids[group.group_ip] = decoding.group_id(entry, f"items[{index}]")
         token = decoding.next_page(page, "page")
         if token is None or not entries:
-            return _apart(groups)
+            return _apart(groups, ids)
         if token in tokens:
             raise BadAnswerError("a page names a page that was read before")
         tokens.add(token)
     raise BadAnswerError(f"more than {client.limits.pages} pages")
 
 
-def _apart(groups: Iterable[Group]) -> tuple[tuple[SeenUnderlay, ...], tuple[SeenExternal, ...]]:
+def _apart(
+    groups: Iterable[Group], ids: Mapping[Address, int | None]
+) -> tuple[tuple[SeenUnderlay, ...], tuple[SeenExternal, ...]]:
     listed = list(groups)
     if len({group.group_ip for group in listed}) != len(listed):
         raise BadAnswerError("one group stands twice")
     return (
         tuple(group for group in listed if isinstance(group, SeenUnderlay)),
-        tuple(group for group in listed if isinstance(group, SeenExternal)),
+        tuple(evolve(group, astray=_astray(group, ids)) for group in listed if isinstance(group, SeenExternal)),
     )
+
+
+def _astray(group: SeenExternal, ids: Mapping[Address, int | None]) -> bool:
+    """Return whether *group* is translated into an underlay group that is not there, or not the one of then.
+
+    dpd looks the underlay group up when the external one is written, and shows its id with both.
+    """
+    return group.internal_ip is not None and ids.get(group.group_ip) != ids.get(group.internal_ip)
 
 
 async def read_group(client: Client, address: Address) -> Group | None:

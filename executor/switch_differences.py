@@ -1,6 +1,7 @@
 """What one switch differs in: groups on its chip (dpd) and multicast routes (mgd).
 
-Group ids of switches are no part of this: they mean nothing beyond one switch and one life of dpd.
+Group ids of switches are no part of this: they mean nothing beyond one switch and one life of dpd. But an external
+group whose underlay group was made anew is written once more, as it is: its chip leads to the former one.
 This file does not know the other switches, nor what is sent.
 """
 
@@ -126,12 +127,13 @@ def _external(
 
 
 def same_external(wanted: ExternalEntryRow, seen: SeenExternal) -> bool:
-    """Return whether *seen* is what the blueprint has, its tag apart."""
+    """Return whether *seen* is what the blueprint has, its tag apart, and leads there still."""
     return (
         seen.internal_ip == wanted.internal_ip
         and (seen.inner_mac or "").lower() == wanted.inner_mac.text
         and (seen.vni, seen.vlan_id) == (wanted.vni, wanted.vlan_id)
         and seen.sources == wanted.sources
+        and not seen.astray
     )
 
 

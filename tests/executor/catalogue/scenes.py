@@ -160,6 +160,17 @@ def kinds(actions: Iterable[Any]) -> list[str]:
     return [action.call.kind.value for action in actions]
 
 
+NARROW = evolve(
+    RACK,
+    switches={
+        **RACK.switches,
+        SWITCH0: evolve(RACK.switches[SWITCH0], backplane=(RACK.switches[SWITCH0].backplane or ())[:16]),
+    },
+)
+"""The first switch has no port to the third sled."""
+
+NARROW_FILTERED = evolve(NARROW, members=[member(GROUP4, PICKER, S4), member(GROUP4, MOVER, S4), RACK.members[3]])
+
 RETAGGED = evolve(
     RACK,
     groups=[group(uid(3, 5), G4, underlay_group_id=uid(4, 4)), RACK.groups[1]],

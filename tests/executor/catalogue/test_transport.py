@@ -20,6 +20,7 @@ from executor.statuses import MEANINGS, Endpoint, Meaning
 from executor.switch_differences import dpd_differences
 from tests.executor import test_decoding
 from tests.executor.bench import IMPATIENT, LOSSY, QUICK, Bench, planned
+from tests.executor.catalogue.bugs import silence_is_emptiness
 from tests.executor.catalogue.scenes import (
     ANEW,
     END,
@@ -29,6 +30,8 @@ from tests.executor.catalogue.scenes import (
     FILTERED,
     MOVE,
     MOVED,
+    NARROW,
+    NARROW_FILTERED,
     PLAN,
     RACK,
     RETAGGED,
@@ -64,7 +67,8 @@ SCENES: Mapping[Kind, tuple[Blueprint | None, Blueprint, Snapshot]] = {
         (None, PLAN, RACK),
     ),
     **dict.fromkeys((Kind.M2P_ASSERT, Kind.MEMBERS_ADD, Kind.MEMBERS_REMOVE), (PLAN, MOVE, MOVED)),
-    Kind.EXTERNAL_UPDATE: (PLAN, FILTER, FILTERED),
+    **dict.fromkeys((Kind.EXTERNAL_UPDATE, Kind.DRAIN, Kind.REFILTER_DRAINED), (PLAN, FILTER, FILTERED)),
+    Kind.REFILTER_LIVE: (planned(NARROW), planned(NARROW_FILTERED, planned(NARROW)), NARROW_FILTERED),
     **dict.fromkeys(
         (
             Kind.LEAVE,
@@ -396,15 +400,6 @@ async def unsettled(_client: Any, call: Any) -> Any:
     return sending.Sent(call=call, outcome=CallOutcome.OWED, note="exists")
 
 
-TABLES_OF = Rack._tables
-
-
-async def silence_is_emptiness(rack: Any, target: Any) -> Any:
-    """Take what did not arrive for an empty list."""
-    tables = await TABLES_OF(rack, target)
-    return ((), ()) if isinstance(tables, str) else tables
-
-
 ASKED = Client._sent
 
 
@@ -425,7 +420,7 @@ def lenient_list(table: Any, key: str, where: str, decode: Any) -> Any:
 async def first_page(client: Any) -> Any:
     """Take the first page for the whole list."""
     page = await client.read(f"/multicast/groups?limit={client.limits.page_size}")
-    return dpd._apart(decoding.group(item, "group") for item in page["items"])
+    return dpd._apart([decoding.group(item, "group") for item in page["items"]], {})
 
 
 TWINS = {

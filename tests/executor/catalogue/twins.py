@@ -62,7 +62,7 @@ def entry(table: Mapping[Any, Any], key: Any, value: Any) -> Bug:
     return replaced(table, MappingProxyType({**table, key: value}))
 
 
-def row(table: Mapping[Any, Any], key: Any, **changes: Any) -> Bug:
+def altered(table: Mapping[Any, Any], key: Any, **changes: Any) -> Bug:
     """Let the row *key* of *table* be another one."""
     return entry(table, key, evolve(table[key], **changes))
 
