@@ -15,11 +15,11 @@ import httpx
 from blueprints.endpoints import Endpoints, SubscriptionForm, SwitchEndpoints
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
-from simrack.control import Control
+from simrack.control.interface import Control
 from simrack.daemons import SWITCH_DAEMONS, daemons_of
 from simrack.inprocess import InProcessTransport
 from simrack.nameserver import NameServer
-from simrack.naming import scrimlets_of, switch_zone_name, zone_of
+from simrack.naming import RackNames, Zone, scrimlets_of, switch_zone_name
 from simrack.sledagent.filters import join_on_loopback, join_on_paper
 from simrack.sweep import settle
 from simrack.web.application import Application
@@ -85,7 +85,7 @@ class SimulatedRack:
             newest: the newest version of some kinds of daemon, to play older ones.
             datastore: holds the rows of whatever snapshot the rack lives in.
         """
-        self._faults, self._calls = Faults(), CallLog()
+        self._faults, self._calls, self._zone = Faults(), CallLog(), Zone()
         self._on_paper = not _files_suffice(snapshot)
         self.world = world_of(snapshot, self._faults, join_on_paper if self._on_paper else join_on_loopback)
         self._daemons = daemons_of(self.world, newest)
@@ -111,8 +111,8 @@ class SimulatedRack:
         self._sockets = [listening_socket(self._control_port)]
         self._sockets += [listening_socket() for _ in self._daemons]
         self._ports = dict(zip((_CONTROL, *self._daemons), map(port_of, self._sockets), strict=True))
-        zone = zone_of(scrimlets_of(self.world.snapshot), self._switch_ports(), self._sled_ports())
-        self._nameserver = NameServer(zone, lambda kind, name: self._faults.take(DNS, kind, name))
+        self._zone.publish(self._names().records())
+        self._nameserver = NameServer(self._zone, lambda kind, name: self._faults.take(DNS, kind, name))
         await self._nameserver.start()
         self._application = self._applied(self._fronts())
         self._listeners = Listeners(self._application, self._sockets)
@@ -211,6 +211,10 @@ class SimulatedRack:
         for agent in self.world.agents.values():
             agent.filters.put_on_paper()
 
+    def _names(self) -> RackNames:
+        scrimlets = scrimlets_of(self.world.snapshot)
+        return RackNames(scrimlets=scrimlets, switches=self._switch_ports(), sleds=self._sled_ports())
+
     def _switch_ports(self) -> dict[tuple[SwitchSlot, DaemonKind], int]:
         return {
             (slot, kind): self._ports[switch_target(slot, kind)]
@@ -230,6 +234,8 @@ class SimulatedRack:
             filters=lambda: "table" if self._on_paper else "sockets",
             restart=lambda target, keep: self._daemons[target].restart(keep),
             enter=self.enter,
+            zone=self._zone,
+            names=self._names,
         )
 
 

@@ -4,7 +4,7 @@ This file does not know connections (`exchange` plays the faults of calls) nor w
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any
@@ -158,6 +158,11 @@ class Faults:
     def orders(self) -> tuple[Fault, ...]:
         """What is still to come, the oldest first."""
         return tuple(order.fault for order in self._orders)
+
+    @orders.setter
+    def orders(self, faults: Iterable[Fault]) -> None:
+        """Order *faults* instead of all others."""
+        self._orders = tuple(map(_Order, faults))
 
     def add(self, fault: Fault) -> None:
         """Order *fault*."""

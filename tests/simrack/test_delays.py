@@ -1,5 +1,7 @@
 """What takes time: mg-lower's mirror, and ddmd as the writer of members, on a clock that is moved by hand."""
 
+import asyncio
+
 import pytest
 from attrs import evolve
 
@@ -69,7 +71,7 @@ class TestClock:
         clock.at(3, lambda: done.append(("late", clock.now)))
         clock.at(1, again)
         clock.at(1, lambda: done.append(("second", clock.now)))
-        clock.advance(4)
+        asyncio.run(clock.advance(4))
         assert done == [("again", 1), ("second", 1), ("late", 3), ("again", 3)]
         assert clock.now == 4
 

@@ -9,13 +9,15 @@ import dns.name
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.resolver
 import pytest
 
 from blueprints.addresses import UnderlayUnicast
-from simrack.naming import SERVICES, ZONE, scrimlets_of, sled_name, switch_zone_name
+from simrack.naming import SERVICES, ZONE, Zone, scrimlets_of, sled_name, switch_zone, switch_zone_name
 from simrack.web.versions import DaemonKind
+from tests.simrack.program import ok
 from tests.simrack.rows import SLEDS, SWITCH0, SWITCH1, small_rack, switch
-from tests.simrack.talk import Talk
+from tests.simrack.talk import Json, Talk
 
 
 def ask(talk: Talk, name: str, kind: str = "SRV", *, tcp: bool = False, timeout: float = 2) -> dns.message.Message:
@@ -129,3 +131,119 @@ def test_what_is_no_query_is_left_unanswered(talk: Talk) -> None:
     with pytest.raises(dns.exception.Timeout):
         dns.query.udp(query, host.strip("[]"), port=int(port), timeout=0.1)
     assert len(srv(talk, f"_mgd._tcp.{ZONE}")) == 2
+
+
+# --- the generation -------------------------------------------------------------------------------------------------
+
+LABELS = tuple(SERVICES.values())
+PORTS = {kind: 1000 + number for number, kind in enumerate(SERVICES)}
+
+
+def resolver(talk: Talk) -> dns.resolver.Resolver:
+    """Return a resolver as any client has it, which asks this rack alone."""
+    host, _, port = talk.rack.dns.rpartition(":")
+    asking = dns.resolver.Resolver(configure=False)
+    asking.nameservers, asking.port, asking.lifetime = [host.strip("[]")], int(port), 2
+    return asking
+
+
+def serial(talk: Talk) -> int:
+    """Return the zone's serial number."""
+    (record,) = resolver(talk).resolve(ZONE, "SOA")
+    number: int = record.serial
+    return number
+
+
+def publish(talk: Talk, *labels: str) -> Json:
+    """Let switch zones have these services alone."""
+    return ok(talk.control("PUT", "/names", {"services": list(labels)})).json()
+
+
+def test_one_function_names_a_switch_zone_by_its_ports() -> None:
+    """Its address once, and each of its ports under the service's label and the one target."""
+    target = switch_zone_name(SLEDS[0])
+    assert sorted((row.name, row.kind, row.text) for row in switch_zone(SLEDS[0], PORTS)) == sorted(
+        [
+            (target, "AAAA", "::1"),
+            *((f"{SERVICES[kind]}.{ZONE}.", "SRV", f"0 0 {port} {target}") for kind, port in PORTS.items()),
+        ]
+    )
+
+
+def test_a_zone_grows_by_one_generation_with_each_change() -> None:
+    """However many records change at once; the same records in another order are no change."""
+    zone = Zone()
+    two = [*switch_zone(SLEDS[0], PORTS), *switch_zone(SLEDS[1], PORTS)]
+    generations = []
+    for records in (two, two, two[::-1], two[:3], two[:3], [], [], two):
+        zone.publish(records)
+        generations.append(zone.generation)
+    assert generations == [1, 1, 1, 2, 2, 3, 3, 4]
+
+
+def test_a_rack_that_gains_ddmd_has_its_generation_bumped_once(talk: Talk) -> None:
+    """Both switch zones gain the record in one step; registering them again changes nothing."""
+    without = publish(talk, *(label for label in LABELS if label != "_ddm._tcp"))["generation"]
+    assert ask(talk, f"_ddm._tcp.{ZONE}").rcode() == dns.rcode.NXDOMAIN
+    assert len(srv(talk, f"_mgd._tcp.{ZONE}")) == 2
+    assert (serial(talk), talk.state()["dns_generation"]) == (without, without)
+    first, told = publish(talk, *LABELS), publish(talk, *LABELS)
+    assert first == told
+    assert (told["generation"], serial(talk)) == (without + 1, without + 1)
+    assert len(srv(talk, f"_ddm._tcp.{ZONE}")) == 2
+    ports = {int(row["data"].split()[2]) for row in told["records"] if row["name"].startswith("_ddm._tcp.")}
+    assert ports == set(srv(talk, f"_ddm._tcp.{ZONE}").values())
+
+
+def test_zones_that_share_an_address_stay_apart(talk: Talk) -> None:
+    """A resolver finds two targets at one address, told apart by the ports of each service."""
+    asking = resolver(talk)
+    seen: dict[str, set[int]] = {}
+    for service in LABELS:
+        for record in asking.resolve(f"{service}.{ZONE}", "SRV"):
+            seen.setdefault(record.target.to_text(), set()).add(record.port)
+    assert [len(ports) for ports in seen.values()] == [4, 4]
+    assert len(set().union(*seen.values())) == 8
+    assert {asking.resolve(name, "AAAA")[0].address for name in seen} == {"::1"}
+
+
+def test_services_that_are_none_are_refused(talk: Talk) -> None:
+    """With those that there are, and nothing changes."""
+    before = serial(talk)
+    answer = talk.control("PUT", "/names", {"services": ["_nexus._tcp"]})
+    assert (answer.status_code, "_dendrite._tcp" in answer.json()["message"]) == (400, True)
+    assert serial(talk) == before
+
+
+# --- other records --------------------------------------------------------------------------------------------------
+
+
+def test_a_record_may_be_there_twice(talk: Talk) -> None:
+    """As often as it is ordered, octet for octet."""
+    target = switch_zone_name(SLEDS[0])
+    host, _, port = talk.rack.dns.rpartition(":")
+    talk.fault("dns", "records", method="SRV", records=[f"0 0 1 {target}"] * 2)
+    query = dns.message.make_query(f"_ddm._tcp.{ZONE}", "SRV", use_edns=False)
+    twice = dns.query.udp(query, host.strip("[]"), port=int(port), timeout=2, one_rr_per_rrset=True)
+    assert [rrset.to_text() for rrset in twice.answer] == [f"_ddm._tcp.{ZONE}. 0 IN SRV 0 0 1 {target}"] * 2
+
+
+def test_addresses_may_flip(talk: Talk) -> None:
+    """Which questions meet the old address follows from the seed, in any run."""
+    name = switch_zone_name(SLEDS[0])
+    told = []
+    for _ in range(2):
+        ok(talk.control("DELETE", "/faults"))
+        talk.fault("dns", "records", method="AAAA", times=None, chance=0.5, seed=3, records=["fd00:dead::1"])
+        told.append([resolver(talk).resolve(name, "AAAA")[0].address for _ in range(20)])
+    assert told[0] == told[1]
+    assert set(told[0]) == {"::1", "fd00:dead::1"}
+
+
+def test_a_service_may_lead_anywhere(talk: Talk) -> None:
+    """Other targets, other ports, or one target with two."""
+    target = switch_zone_name(SLEDS[0])
+    records = ["0 0 80 example.com.", f"0 0 1 {target}", f"0 0 2 {target}"]
+    talk.fault("dns", "records", method="SRV", path="_mgd._tcp", records=records)
+    (rrset,) = ask(talk, f"_mgd._tcp.{ZONE}").answer
+    assert {(row.target.to_text(), row.port) for row in rrset} == {("example.com.", 80), (target, 1), (target, 2)}
