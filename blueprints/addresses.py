@@ -11,7 +11,9 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import ClassVar, Self, TypeVar
 
-from attrs import field, frozen
+from attrs import frozen
+
+from blueprints.values import Value
 
 IpValue = IPv4Address | IPv6Address
 """An address before any rule was asked."""
@@ -57,28 +59,32 @@ def _cached(cls: type[A], text: str) -> A:
     return cls(_parse_ip(text))
 
 
-@frozen(eq=False, repr=False)
-class Address:
+class Address(Value):
     """Any IP address. Equal addresses are equal whatever their types; IPv4 sorts before IPv6, then by number."""
 
+    __slots__ = ("ip", "key", "text")
+
     ip: IpValue
-    text: str = field(init=False)
+    text: str
     """Canonical text, RFC 5952 for IPv6."""
 
-    key: AddressKey = field(init=False)
+    key: AddressKey
 
     _RULES: ClassVar[tuple[_Rule, ...]] = ()
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(self, ip: IpValue) -> None:
         """Refuse what the type does not allow.
 
         Raises:
             ValueError: the address is outside the type's ranges; the message says which rule.
         """
-        mapped = getattr(self.ip, "ipv4_mapped", None)  # which Python writes in two ways, by version
-        object.__setattr__(self, "text", str(self.ip) if mapped is None else f"::ffff:{mapped}")
-        object.__setattr__(self, "key", (self.ip.version, int(self.ip)))
+        mapped = getattr(ip, "ipv4_mapped", None)  # which Python writes in two ways, by version
+        self._keep(ip=ip, text=str(ip) if mapped is None else f"::ffff:{mapped}", key=(ip.version, int(ip)))
         self._obey()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[IpValue]]:
+        """Let copies be made from the address."""
+        return type(self), (self.ip,)
 
     def _obey(self) -> None:
         for rule in self._RULES:
@@ -106,8 +112,7 @@ class Address:
             ValueError: not one of this type.
         """
         made = cls.__new__(cls)
-        for name in ("ip", "text", "key"):
-            object.__setattr__(made, name, getattr(address, name))
+        made._keep(ip=address.ip, text=address.text, key=address.key)  # noqa: SLF001  # its own
         made._obey()  # noqa: SLF001  # its own
         return made
 
@@ -159,9 +164,10 @@ def is_source_specific(group: Address) -> bool:
     return group.key[1] >> 96 & 0xFFF0FFFF == 0xFF300000
 
 
-@frozen(eq=False, repr=False)
 class ExternalGroup(Address):
     """A group that customers name: multicast, routable, outside every reserved range."""
+
+    __slots__ = ()
 
     _RULES: ClassVar[tuple[_Rule, ...]] = _rules(
         ("224.0.0.0/24", "in 224.0.0.0/24, reserved for link-local control (RFC 5771 section 4)"),
@@ -186,18 +192,20 @@ class ExternalGroup(Address):
             raise ValueError(f"{self.text} is source-specific, whose group ids are ff3x::8000:0 to ff3x::ffff:ffff")
 
 
-@frozen(eq=False, repr=False)
 class UnderlayGroup(Address):
     """A group inside the rack: an IPv6 address in ff04::/64."""
+
+    __slots__ = ()
 
     def _check(self) -> None:
         if not _UNDERLAY_FIRST <= self.key <= _UNDERLAY_LAST:
             raise ValueError(f"{self.text} is not an underlay group: those lie in {UNDERLAY_SUBNET}")
 
 
-@frozen(eq=False, repr=False)
 class UnicastSource(Address):
     """A sender's address: what dpd and mgd accept as a multicast source."""
+
+    __slots__ = ()
 
     _RULES: ClassVar[tuple[_Rule, ...]] = _rules(
         ("224.0.0.0/4", "multicast, so nobody sends from it"),
@@ -212,9 +220,10 @@ class UnicastSource(Address):
     )
 
 
-@frozen(eq=False, repr=False)
 class UnderlayUnicast(Address):
     """Where a sled or a switch zone is reached inside the rack: unicast IPv6."""
+
+    __slots__ = ()
 
     _RULES: ClassVar[tuple[_Rule, ...]] = _rules(
         ("ff00::/8", "multicast, not one host's address"),

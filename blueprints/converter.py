@@ -121,7 +121,7 @@ def _is_address(kind: Any) -> bool:
 
 def is_model(kind: Any) -> bool:
     """Return whether *kind* is a record of named fields, not a value that is written as text."""
-    return isinstance(kind, type) and has(kind) and kind not in TEXT_TYPES and not issubclass(kind, Address)
+    return isinstance(kind, type) and has(kind)
 
 
 def _is_mapping(kind: Any) -> bool:

@@ -10,6 +10,7 @@ format will add its upgrade step to the plain data here. This file does not know
 
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
@@ -22,8 +23,9 @@ from blueprints.errors import InputRejectedError, Mistake
 from blueprints.file_form import SHARED, FileContent, from_file, to_file
 from blueprints.lines import outlined
 from blueprints.observation import OBSERVATION_FORMAT, Observation
-from blueprints.snapshot import SNAPSHOT_FORMAT, Snapshot
-from blueprints.text import pieces
+from blueprints.quick import fits, parts_of, records
+from blueprints.snapshot import SNAPSHOT_FORMAT, Group, Instance, Member, Sled, Snapshot, UnderlayRow
+from blueprints.text import loads, pieces
 
 T = TypeVar("T")
 Plain = dict[str, Any]
@@ -73,12 +75,15 @@ def _closest(path: str, places: Mapping[str, int]) -> str:
 
 # --- snapshot -------------------------------------------------------------------------------------------------------
 
-_ROWS_WITH_IDS = ("sleds", "groups", "underlay_groups", "members", "instances")
+_ROWS: Mapping[str, type[Any]] = MappingProxyType(
+    {"sleds": Sled, "groups": Group, "underlay_groups": UnderlayRow, "members": Member, "instances": Instance}
+)
+"""The tables of rows with ids."""
 
 
 def _repeated_ids(body: Plain) -> list[Mistake]:
     mistakes = []
-    for table in _ROWS_WITH_IDS:
+    for table in _ROWS:
         first: dict[str, int] = {}
         rows = body.get(table)
         for index, row in enumerate(rows if isinstance(rows, list) else ()):
@@ -105,6 +110,44 @@ def snapshot_from(document: Any, source: str) -> Snapshot:
     return snapshot
 
 
+def quick_snapshot(data: bytes) -> Snapshot | None:
+    """Return the snapshot in the JSON *data*; None where `snapshot_from` has to look, as for every mistake."""
+    parts = parts_of(data)
+    snapshot = None if parts is None else _quick_snapshot(parts)
+    if parts is None or snapshot is None:
+        return None
+    return snapshot if _is_text_of(data, snapshot) or fits(data, parts, _ROWS) else None
+
+
+def _quick_snapshot(parts: Mapping[str, bytes]) -> Snapshot | None:
+    tables: Plain = {}
+    for name, kind in _ROWS.items():
+        rows = records(parts[name], kind) if name in parts else None
+        if rows is None or len({row.id.int for row in rows}) < len(rows):
+            return None
+        tables[name] = rows
+    try:
+        rest = {name: loads(part.decode(), ".json") for name, part in parts.items() if name not in _ROWS}
+        blank = snapshot_from({**rest, **{name: [] for name in _ROWS}}, "")
+    except (InputRejectedError, UnicodeDecodeError):
+        return None
+    return evolve(blank, **tables)
+
+
+def _is_text_of(data: bytes, snapshot: Snapshot) -> bool:
+    """Return whether *data* is the canonical text of *snapshot*; its digest is known then."""
+    place = 0
+    for text in snapshot_pieces(snapshot):
+        piece = text.encode()
+        if not data.startswith(piece, place):
+            return False
+        place += len(piece)
+    if place < len(data):
+        return False
+    snapshot.keep_digest(_digest_of([data]))
+    return True
+
+
 def snapshot_document(snapshot: Snapshot) -> Plain:
     """Return *snapshot* as plain data in canonical order."""
     return {"format": SNAPSHOT_FORMAT, **unstructure(snapshot)}
@@ -116,14 +159,16 @@ def snapshot_pieces(snapshot: Snapshot) -> Iterator[str]:
 
 
 def snapshot_digest(snapshot: Snapshot) -> str:
-    """Return ``sha256:`` and the digest of the snapshot's canonical text."""
-    return _digest_of(snapshot_pieces(snapshot))
+    """Return ``sha256:`` and the digest of the snapshot's canonical text, which is made once."""
+    if snapshot.digest is None:
+        snapshot.keep_digest(_digest_of(text.encode() for text in snapshot_pieces(snapshot)))
+    return str(snapshot.digest)
 
 
-def _digest_of(texts: Iterable[str]) -> str:
+def _digest_of(texts: Iterable[bytes]) -> str:
     digest = sha256()
     for text in texts:
-        digest.update(text.encode())
+        digest.update(text)
     return "sha256:" + digest.hexdigest()
 
 
@@ -179,7 +224,8 @@ def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot
         snapshot: the digest of the snapshot it was planned from.
     """
     head = {"parent": unstructure(parent), "generation": generation, "snapshot_digest": snapshot}
-    digest = _digest_of(pieces({"format": BLUEPRINT_FORMAT, **head, **outlined(to_file(content))}))
+    texts = pieces({"format": BLUEPRINT_FORMAT, **head, **outlined(to_file(content))})
+    digest = _digest_of(text.encode() for text in texts)
     return Blueprint(
         id=uuid5(content.rack_id, digest),
         digest=digest,

@@ -22,6 +22,7 @@ from blueprints.documents import (
     endpoints_from,
     observation_document,
     observation_from,
+    quick_snapshot,
     snapshot_from,
     snapshot_pieces,
 )
@@ -70,17 +71,25 @@ def _read_bytes(name: str) -> bytes:
         raise _rejected(name, getattr(error, "strerror", None) or str(error)) from None
 
 
+def _read_unpacked(name: str) -> bytes:
+    data = _read_bytes(name)
+    if data[:2] == b"\x1f\x8b":
+        data = _unpacked(data, name)
+    if len(data) > MAX_BYTES:
+        raise _rejected(name, f"larger than {MAX_BYTES} bytes")
+    return data
+
+
 def read_text(name: str) -> str:
     """Return the text of the file *name*, unpacked; ``-`` is standard input.
 
     Raises:
         InputRejectedError: it cannot be read, is too large, or is not UTF-8.
     """
-    data = _read_bytes(name)
-    if data[:2] == b"\x1f\x8b":
-        data = _unpacked(data, name)
-    if len(data) > MAX_BYTES:
-        raise _rejected(name, f"larger than {MAX_BYTES} bytes")
+    return _text_of(_read_unpacked(name), name)
+
+
+def _text_of(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -102,7 +111,9 @@ def read_snapshot(name: str) -> Snapshot:
     Raises:
         InputRejectedError: all mistakes, each with its path.
     """
-    return snapshot_from(read_document(name), name)
+    data = _read_unpacked(name)
+    quickly = quick_snapshot(data)
+    return quickly if quickly is not None else snapshot_from(loads(_text_of(data, name), name), name)
 
 
 def read_blueprint(name: str) -> Blueprint:

@@ -10,9 +10,8 @@ from hashlib import sha256
 from typing import Self
 from uuid import UUID
 
-from attrs import field, frozen
-
 from blueprints.addresses import Address, UnderlayGroup
+from blueprints.values import Value
 from blueprints.words import Word
 
 FLEET_VNI = 77
@@ -43,22 +42,33 @@ _PORT = re.compile(r"(rear|qsfp|int)(0|[1-9][0-9]?)", re.IGNORECASE | re.ASCII)
 _PORT_LIMITS = {"int": 1, "qsfp": 32, "rear": 32}
 
 
-@frozen(repr=False)
-class PortId:
+class PortId(Value):
     """A port of a switch: ``rear0`` to ``rear31``, ``qsfp0`` to ``qsfp31``, ``int0``. Sorts by kind, then number.
 
     Source:
         dpd's API document, type PortId; case does not matter on input.
     """
 
+    __slots__ = ("kind", "number", "text")
+
     kind: str
     number: int
-    text: str = field(init=False, eq=False)
+    text: str
     """As dpd prints it."""
 
-    @text.default
-    def _text(self) -> str:
-        return f"{self.kind}{self.number}"
+    def __init__(self, kind: str, number: int) -> None:
+        """Take a port that exists."""
+        self._keep(kind=kind, number=number, text=f"{kind}{number}")
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, int]]:
+        """Let copies be made from kind and number."""
+        return type(self), (self.kind, self.number)
+
+    def __eq__(self, other: object) -> bool:
+        return self.text == other.text if isinstance(other, PortId) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.text)
 
     def __lt__(self, other: "PortId") -> bool:
         return (self.kind, self.number) < (other.kind, other.number)
@@ -106,21 +116,59 @@ def port_of_interface(if_name: str) -> tuple[PortId, int] | None:
     return PortId(match[1], int(match[2])), int(match[3])
 
 
+class _Checked(Value):
+    """A text of a certain form; sorts by the text."""
+
+    __slots__ = ("text",)
+
+    text: str
+
+    def __init__(self, text: str) -> None:
+        """Take *text*.
+
+        Raises:
+            ValueError: it has not the form.
+        """
+        self._check(text)
+        self._keep(text=text)
+
+    def _check(self, text: str) -> None:
+        raise NotImplementedError
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        """Let copies be made from the text."""
+        return type(self), (self.text,)
+
+    def __eq__(self, other: object) -> bool:
+        return self.text == other.text if isinstance(other, type(self)) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __lt__(self, other: Self) -> bool:
+        return self.text < other.text
+
+    def __str__(self) -> str:
+        """Return the text."""
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.text})"
+
+
 _TAG = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 
 
-@frozen(order=True, repr=False)
-class Tag:
+class Tag(_Checked):
     """Who owns a group on a switch: 1 to 80 characters of ``A-Z a-z 0-9 _ . : -``; never changes once set.
 
     Source:
         dpd's API document, type MulticastTag.
     """
 
-    text: str = field()
+    __slots__ = ()
 
-    @text.validator
-    def _allowed(self, _: object, text: str) -> None:
+    def _check(self, text: str) -> None:
         if not _TAG.fullmatch(text):
             raise ValueError(f"{text!r} is not a tag: 1 to 80 characters of A-Z a-z 0-9 _ . : -")
 
@@ -149,25 +197,16 @@ class Tag:
             return None
         return group if head == str(group) else None
 
-    def __str__(self) -> str:
-        """Return the tag itself."""
-        return self.text
-
-    def __repr__(self) -> str:
-        return f"Tag({self.text})"
-
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
-@frozen(order=True, repr=False)
-class MulticastMac:
+class MulticastMac(_Checked):
     """An Ethernet group address, six lower-case octets with colons."""
 
-    text: str = field()
+    __slots__ = ()
 
-    @text.validator
-    def _allowed(self, _: object, text: str) -> None:
+    def _check(self, text: str) -> None:
         if not _MAC.fullmatch(text) or not int(text[:2], 16) & 1:
             raise ValueError(f"{text!r} is not a multicast Ethernet address such as 33:33:e9:fc:00:01")
 
@@ -196,10 +235,3 @@ class MulticastMac:
     def octets(self) -> tuple[int, ...]:
         """Six integers, as dpd writes them."""
         return tuple(bytes.fromhex(self.text.replace(":", "")))
-
-    def __str__(self) -> str:
-        """Return lower-case text with colons."""
-        return self.text
-
-    def __repr__(self) -> str:
-        return f"MulticastMac({self.text})"

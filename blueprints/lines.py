@@ -33,7 +33,8 @@ def outlined(value: Any) -> Any:
     """Return *value* as plain data for `blueprints.text`, in which lists of records are lines still to be made."""
     kind = value.__class__
     if is_model(kind):
-        return {file_name(attribute.name): outlined(getattr(value, attribute.name)) for attribute in fields(kind)}
+        names = [attribute.name for attribute in fields(kind) if attribute.init]
+        return {file_name(name): outlined(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): outlined(item) for key, item in value.items()}
     if isinstance(value, tuple) and value and is_model(value[0].__class__):

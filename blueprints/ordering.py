@@ -47,10 +47,10 @@ def addresses(values: Iterable[Any]) -> tuple[Any, ...]:
     if isinstance(values, InOrder):
         return values
     several = InOrder(values)
-    return several if len(several) < 2 else InOrder(sorted(set(several), key=_BY_KEY))
-
-
-_BY_KEY = attrgetter("key")
+    if len(several) < 2:
+        return several
+    by_key = {value.key: value for value in several}
+    return InOrder([by_key[key] for key in sorted(by_key)])
 
 
 def maybe_addresses(values: Iterable[Any] | None) -> tuple[Any, ...] | None:

@@ -316,3 +316,9 @@ class Snapshot:
     underlay_groups: tuple[UnderlayRow, ...] = field(converter=_by_id)
     members: tuple[Member, ...] = field(converter=_by_id)
     instances: tuple[Instance, ...] = field(converter=_by_id)
+    digest: str | None = field(init=False, default=None, eq=False, repr=False)
+    """Of the canonical text, once somebody made it; no part of the snapshot, and a changed one has none."""
+
+    def keep_digest(self, digest: str) -> None:
+        """Remember the *digest* of this very snapshot."""
+        object.__setattr__(self, "digest", digest)

@@ -1,0 +1,120 @@
+"""Quick reading takes nothing that slow reading refuses or reads otherwise."""
+
+import json
+import re
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.workload import Size, rack, tombstones
+from blueprints.documents import quick_snapshot, snapshot_digest, snapshot_document, snapshot_from, snapshot_pieces
+from blueprints.errors import InputRejectedError
+from blueprints.snapshot import Snapshot
+from blueprints.text import loads
+from tests.strategies import snapshots
+
+SMALL = tombstones(rack(5, Size(sleds=2, groups=6, members=12, instances=8)), 5, 3)
+TEXT = "".join(snapshot_pieces(SMALL))
+
+
+def slowly(text: str) -> Snapshot | None:
+    """Return what slow reading gives; None where it refuses."""
+    try:
+        return snapshot_from(loads(text, "s.json"), "s.json")
+    except InputRejectedError:
+        return None
+
+
+@given(snapshots())
+def test_canonical_text_is_read_quickly(snapshot: Snapshot) -> None:
+    """The canonical text of any snapshot is taken, and its digest is known from then on."""
+    text = "".join(snapshot_pieces(snapshot))
+    read = quick_snapshot(text.encode())
+    assert read == snapshot
+    assert read.digest == snapshot_digest(slowly(text) or SMALL)
+
+
+@given(st.randoms(use_true_random=False))
+def test_rows_in_any_order_and_layout_are_read_quickly(random: Random) -> None:
+    """Compact JSON with rows shuffled and sources shuffled is taken, and means the same."""
+    document = snapshot_document(SMALL)
+    for name in ("groups", "members", "instances", "sleds"):
+        random.shuffle(document[name])
+    for member in document["members"]:
+        random.shuffle(member["source_ips"])
+    text = json.dumps(document, separators=(",", ":"), ensure_ascii=random.random() < 0.5)
+    assert quick_snapshot(text.encode()) == slowly(text) == SMALL
+
+
+SPOILED: dict[str, tuple[str, str]] = {
+    "a key twice in a row": (r'"state": "joined"', '"state": "left", "state": "joined"'),
+    "a key twice in a row within a row": (r'"active_vmm": \{"id"', '"active_vmm": {"state": "failed", "id"'),
+    "a table twice": (r'"underlay_groups": \[', '"underlay_groups": [], "underlay_groups": ['),
+    "an unknown key in a row": (r'"source_ips"', '"surprise": 1, "source_ips"'),
+    "an unknown key within a row": (r'"active_vmm": \{"id"', '"active_vmm": {"surprise": null, "id"'),
+    "an unknown table": (r'"members": \[', '"surprise": [], "members": ['),
+    "a UUID without hyphens": (r'"group_id": "(\w{8})-(\w{4})-(\w{4})-(\w{4})-', r'"group_id": "\1\2\3\4'),
+    "a time without a zone": (r'("time_created": "[^"]*)Z"', r'\1"'),
+    "a time with a blank": (r'("time_created": "[^"]*)T', r"\1 "),
+    "a time too fine": (r'("time_created": "[^"]*)Z"', r'\1.1234567Z"'),
+    "a whole number with a point": (r'"vni": 77', '"vni": 77.0'),
+    "a salt too large": (r'"underlay_salt": null', '"underlay_salt": 256'),
+    "text for a number": (r'"vni": 77', '"vni": "77"'),
+    "no address": (r'("multicast_ip": ")', r"\1x"),
+    "an address with a zone": (r'(underlay_address": "[^"]*)"', r'\1%1"'),
+    "an id that stands twice": (r'(?s)"members": \[\n (\{[^\n]*)\n', r'"members": [\n \1\n \1\n'),
+    "a word that is none": (r'"state": "joined"', '"state": "JOINED"'),
+    "a table missing": (r'(?s)"instances": \[.*?\n\],?\n', ""),
+    "a field missing": (r'"group_id": "[^"]*", ', ""),
+    "half a character": (r'"name": "', r'"name": "\\ud800'),
+    "cut off": (r"(?s)\}\s*$", ""),
+    "more after the end": (r"(?s)\Z", "x"),
+    "another format": (r"rackcast.snapshot/1", "rackcast.snapshot/2"),
+    "not a number": (r'"errors": 0', '"errors": NaN'),
+}
+"""What slow reading refuses: a pattern of the canonical text, and what stands there instead."""
+
+
+@pytest.mark.parametrize("name", SPOILED)
+@pytest.mark.parametrize("compact", [False, True])
+def test_what_is_wrong_is_left_to_slow_reading(name: str, compact: bool) -> None:
+    """Text that slow reading refuses is not taken, whatever its layout."""
+    pattern, instead = SPOILED[name]
+    text, count = re.subn(pattern, instead, TEXT, count=1)
+    text = re.sub(r'(?<=[:,]) (?=["\[{\dn])', "", text) if compact else text
+    assert count == 1
+    assert slowly(text) is None
+    assert quick_snapshot(text.encode()) is None
+
+
+ODD: dict[str, tuple[str, str]] = {
+    "upper case": (str(SMALL.groups[0].id), str(SMALL.groups[0].id).upper()),
+    "another zone": (r'("time_created": "[^"]*)Z"', r'\1+00:00"'),
+    "an address in other letters": (r"fd00:1122:3344:101::1", "FD00:1122:3344:0101::1"),
+    "an escaped letter": (r'"name": "group', r'"name": "\\u0067roup'),
+    "an escaped quotation mark": (r'"name": "group', r'"name": "\\"group'),
+    "space before a colon": (r'"name":', '"name" :'),
+    "an optional field missing": (r', "time_deleted": null', ""),
+}
+"""What slow reading takes, spelled as canonical text is not."""
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_odd_is_read_alike_or_left(name: str) -> None:
+    """Text that is right in another spelling is read as slow reading reads it, or left to it."""
+    pattern, instead = ODD[name]
+    text, count = re.subn(pattern, instead, TEXT, count=1)
+    assert count == 1
+    expected = slowly(text)
+    assert expected is not None
+    assert quick_snapshot(text.encode()) in (expected, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", "{}", '{"format": "rackcast.snapshot/1"}', "format: x", "\ufeff{}"]
+)
+def test_what_is_no_snapshot_is_left(text: str) -> None:
+    """Text that is no snapshot, or no JSON, is left to slow reading."""
+    assert quick_snapshot(text.encode()) is None
