@@ -35,14 +35,15 @@ class RunningRack:
 def simulated_rack(snapshot: str, folder: Path, *, datastore: bool = False) -> Iterator[RunningRack]:
     """Run the rack of the snapshot file *snapshot* while the context lasts; *folder* takes its endpoints file.
 
-    With *datastore*, a PostgreSQL with the snapshot's rows runs beside it.
+    With *datastore*, a PostgreSQL with the snapshot's rows runs beside it. NIC filters are sockets where the system
+    allows so many.
 
     Raises:
         SilentError: the rack ended before it was ready; its own words are on standard error.
     """
     endpoints = folder / "endpoints.json"
     command = [sys.executable, "-m", "rackcast", "sim", snapshot, "--endpoints-out", str(endpoints)]
-    command += ["--datastore"] if datastore else []
+    command += ["--filters", "auto", *(["--datastore"] if datastore else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 (our own command)
         try:
             first = process.stdout.readline() if process.stdout else ""

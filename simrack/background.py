@@ -11,6 +11,7 @@ from threading import Thread
 
 from blueprints.errors import InputRejectedError, SilentError
 from blueprints.snapshot import Snapshot
+from simrack.nics import SOCKETS, Nics
 from simrack.rack import Datastore, SimulatedRack
 from simrack.web.versions import NEWEST, DaemonKind, Version
 
@@ -22,18 +23,19 @@ def running(
     control_port: int | None = None,
     newest: Mapping[DaemonKind, Version] = NEWEST,
     datastore: Datastore | None = None,
+    nics: Nics = SOCKETS,
 ) -> Iterator[SimulatedRack]:
     """Serve the rack of *snapshot* while the context lasts.
 
-    *newest* plays older daemons; *datastore* holds the rack's rows, if given. Speak to the rack by HTTP and DNS: its
-    objects belong to the other thread.
+    *newest* plays older daemons; *datastore* holds the rack's rows, if given; *nics* hold its NIC filters. Speak to
+    the rack by HTTP and DNS: its objects belong to the other thread.
 
     Raises:
         OSError: the control port is taken, or there is no IPv6 loopback.
-        InputRejectedError: the datastore cannot hold *snapshot*.
+        InputRejectedError: the datastore or the NICs cannot hold *snapshot*.
         SilentError: the datastore does not answer.
     """
-    rack = SimulatedRack(snapshot, control_port=control_port, newest=newest, datastore=datastore)
+    rack = SimulatedRack(snapshot, control_port=control_port, newest=newest, datastore=datastore, nics=nics)
     loop = asyncio.new_event_loop()
     started: Future[None] = Future()
     stopping = asyncio.Event()

@@ -4,7 +4,6 @@ This file does not know what daemons answer.
 """
 
 import socket
-import sys
 from collections.abc import Mapping
 from functools import partial
 from typing import Protocol
@@ -20,7 +19,7 @@ from simrack.daemons import SWITCH_DAEMONS, daemons_of
 from simrack.inprocess import InProcessTransport
 from simrack.nameserver import NameServer
 from simrack.naming import RackNames, Zone, scrimlets_of, switch_zone_name
-from simrack.sledagent.filters import join_on_loopback, join_on_paper
+from simrack.nics import COUNTED, SOCKETS, Nics
 from simrack.sweep import settle
 from simrack.web.application import Application
 from simrack.web.calls import CallLog
@@ -29,22 +28,12 @@ from simrack.web.fault_kinds import DNS
 from simrack.web.faults import Faults
 from simrack.web.listeners import LOOPBACK, Listeners, listening_socket, port_of, raise_file_limit, url_of
 from simrack.web.versions import NEWEST, DaemonKind, Version
-from simrack.wiring import nics_of
 from simrack.world import sled_target, switch_target, world_of
-
-_SPARE_FILES = 1024
-"""Left for listeners, connections and the process itself."""
 
 _CONTROL = "control"
 
 _NOWHERE = "rack.invalid"
 """Host of a rack without sockets: a name that never has an address (RFC 6761 section 6.4)."""
-
-
-def filters_needed(snapshot: Snapshot) -> int:
-    """Return how many sockets the NIC filters of *snapshot* may come to."""
-    groups = max(len(snapshot.groups), len(snapshot.underlay_groups))
-    return groups * sum(len(nics_of(sled)) for sled in snapshot.sleds)
 
 
 class Datastore(Protocol):
@@ -76,6 +65,7 @@ class SimulatedRack:
         control_port: int | None = None,
         newest: Mapping[DaemonKind, Version] = NEWEST,
         datastore: Datastore | None = None,
+        nics: Nics = SOCKETS,
     ) -> None:
         """Make the rack of *snapshot* with empty tables; it listens once it is started.
 
@@ -84,10 +74,11 @@ class SimulatedRack:
             control_port: where the control interface listens; None picks a free port.
             newest: the newest version of some kinds of daemon, to play older ones.
             datastore: holds the rows of whatever snapshot the rack lives in.
+            nics: where NIC filters are held.
         """
         self._faults, self._calls, self._zone = Faults(), CallLog(), Zone()
-        self._on_paper = not _files_suffice(snapshot)
-        self.world = world_of(snapshot, self._faults, join_on_paper if self._on_paper else join_on_loopback)
+        self._nics = nics
+        self.world = world_of(snapshot, self._faults, nics)
         self._daemons = daemons_of(self.world, newest)
         self._datastore = datastore
         self._control_port = control_port or 0
@@ -103,9 +94,12 @@ class SimulatedRack:
 
         Raises:
             OSError: the control port is taken, or there is no IPv6 loopback.
-            InputRejectedError: the datastore cannot hold the snapshot.
+            InputRejectedError: the datastore cannot hold the snapshot, or the NICs not its filters: for the limit of
+                open files mostly.
             SilentError: the datastore does not answer.
         """
+        raise_file_limit()
+        self._nics.check(self.world.snapshot)
         if self._datastore is not None:
             self._datastore.hold(self.world.snapshot)
         self._sockets = [listening_socket(self._control_port)]
@@ -121,7 +115,7 @@ class SimulatedRack:
     def mount(self) -> dict[str, httpx.AsyncBaseTransport]:
         """Return the ways to all daemons, by made-up base address: instead of `start`, without sockets and names.
 
-        They take place in the event loop of whoever calls. NIC filters are kept as a table.
+        They take place in the event loop of whoever calls. Joins on NICs are counted in a table.
 
         Raises:
             InputRejectedError: the datastore cannot hold the snapshot.
@@ -129,7 +123,9 @@ class SimulatedRack:
         """
         if self._datastore is not None:
             self._datastore.hold(self.world.snapshot)
-        self._put_on_paper()
+        self._nics = COUNTED
+        for sled_id, agent in self.world.agents.items():
+            agent.filters.membership = partial(COUNTED.membership, sled_id)
         fronts = self._fronts()
         self._host, self._ports = _NOWHERE, {target: number for number, target in enumerate(fronts, 1)}
         application = self._applied(fronts)
@@ -188,6 +184,11 @@ class SimulatedRack:
         """Where the datastore is reached, None where there is none."""
         return None if self._datastore is None else self._datastore.dsn
 
+    @property
+    def namespaces(self) -> Mapping[UUID, str]:
+        """The network namespaces by sled; empty where its NICs are in none."""
+        return self._nics.namespaces
+
     def url(self, target: str) -> str:
         """Return where *target*, such as ``switch0 mgs``, listens."""
         return url_of(self._ports[target], self._host)
@@ -196,20 +197,16 @@ class SimulatedRack:
         """Let the world move on to *snapshot*, datastore and all; what is programmed stays.
 
         Raises:
-            InputRejectedError: switches or sleds appear or disappear, or the datastore cannot hold *snapshot*.
+            InputRejectedError: switches or sleds appear or disappear, or the datastore or the NICs cannot hold
+                *snapshot*.
             SilentError: the datastore does not answer; nothing has moved on.
         """
         self.world.check(snapshot)
+        self._nics.check(snapshot)
         if self._datastore is not None:
             self._datastore.hold(snapshot)
+        self._nics.wire(snapshot)
         await self.world.enter(snapshot)
-        if not self._on_paper and not _files_suffice(snapshot):
-            self._put_on_paper()
-
-    def _put_on_paper(self) -> None:
-        self._on_paper = True
-        for agent in self.world.agents.values():
-            agent.filters.put_on_paper()
 
     def _names(self) -> RackNames:
         scrimlets = scrimlets_of(self.world.snapshot)
@@ -231,20 +228,9 @@ class SimulatedRack:
             faults=self._faults,
             calls=self._calls,
             targets=(*self._daemons, DNS),
-            filters=lambda: "table" if self._on_paper else "sockets",
+            filters=lambda: self._nics.kind,
             restart=lambda target, keep: self._daemons[target].restart(keep),
             enter=self.enter,
             zone=self._zone,
             names=self._names,
         )
-
-
-def _files_suffice(snapshot: Snapshot) -> bool:
-    """Return whether the process may open a socket per NIC filter; say so once if not."""
-    needed, limit = filters_needed(snapshot) + _SPARE_FILES, raise_file_limit()
-    if needed <= limit:
-        return True
-    sys.stderr.write(
-        f"simrack: NIC filters are kept as a table: they need {needed} open files, the limit is {limit}\n"
-    )
-    return False

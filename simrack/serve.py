@@ -9,11 +9,13 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 from blueprints.snapshot import Snapshot
+from simrack.nics import SOCKETS, Nics
 from simrack.rack import Datastore, SimulatedRack
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 WITHOUT_DATASTORE: AbstractContextManager[Datastore | None] = nullcontext()
+ON_SOCKETS: AbstractContextManager[Nics] = nullcontext(SOCKETS)
 
 
 def run(
@@ -22,17 +24,19 @@ def run(
     control_port: int | None,
     ready: Callable[[SimulatedRack], None],
     beside: AbstractContextManager[Datastore | None] = WITHOUT_DATASTORE,
+    on: AbstractContextManager[Nics] = ON_SOCKETS,
 ) -> None:
     """Serve the rack of *snapshot* until SIGTERM or SIGINT; call *ready* once every server listens.
 
-    The context *beside* lasts as long as the rack: what it started is ended whatever happens.
+    The contexts *beside*, which starts a datastore, and *on*, which makes NICs, last as long as the rack: what they
+    started is ended whatever happens.
 
     Raises:
         OSError: the control port is taken, or there is no IPv6 loopback.
-        InputRejectedError: the datastore refuses some of *snapshot*.
+        InputRejectedError: the datastore or the NICs refuse some of *snapshot*.
         SilentError: the datastore does not answer.
     """
-    asyncio.run(_serve(snapshot, control_port, ready, beside))
+    asyncio.run(_serve(snapshot, control_port, ready, beside, on))
 
 
 async def _serve(
@@ -40,13 +44,14 @@ async def _serve(
     control_port: int | None,
     ready: Callable[[SimulatedRack], None],
     beside: AbstractContextManager[Datastore | None],
+    on: AbstractContextManager[Nics],
 ) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOPPING:
         loop.add_signal_handler(number, stopping.set)
-    with beside as datastore:
-        rack = SimulatedRack(snapshot, control_port=control_port, datastore=datastore)
+    with on as nics, beside as datastore:
+        rack = SimulatedRack(snapshot, control_port=control_port, datastore=datastore, nics=nics)
         try:
             await rack.start()
             ready(rack)

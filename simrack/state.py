@@ -22,6 +22,7 @@ def state_of(world: World, filters: str) -> dict[str, Any]:
     """Return the whole state; *filters* says how NIC filters are held."""
     return {
         "nic_filters": filters,
+        "nic_joins": sum(len(nics) for agent in world.agents.values() for nics in agent.filters.joined.values()),
         "switches": {slot.value: _switch(world, slot) for slot in world.dpds},
         "sleds": {str(sled_id): _sled(world, sled_id, agent) for sled_id, agent in world.agents.items()},
     }

@@ -20,8 +20,9 @@ from simrack.dpd.groups import Dpd
 from simrack.dpd.hardware import SwitchHardware
 from simrack.mgd.routes import Mrib
 from simrack.mglower import MgLower
+from simrack.nics import SOCKETS, Nics
 from simrack.sledagent.agent import SledAgent
-from simrack.sledagent.filters import Join, NicFilters, join_on_loopback
+from simrack.sledagent.filters import NicFilters
 from simrack.sledagent.instances import LocalVmm
 from simrack.web.faults import Faults
 from simrack.web.versions import DaemonKind
@@ -170,9 +171,9 @@ def _hosted(snapshot: Snapshot) -> dict[UUID, dict[UUID, LocalVmm]]:
     return hosted
 
 
-def world_of(snapshot: Snapshot, faults: Faults, join: Join = join_on_loopback) -> World:
-    """Return the rack of *snapshot* with empty tables; NIC filters are held by *join*."""
-    agents = {sled.id: _agent(sled, faults, join) for sled in snapshot.sleds}
+def world_of(snapshot: Snapshot, faults: Faults, nics: Nics = SOCKETS) -> World:
+    """Return the rack of *snapshot* with empty tables; its NIC filters are held on *nics*."""
+    agents = {sled.id: _agent(sled, faults, nics) for sled in snapshot.sleds}
     clock = Clock()
     faults.now = lambda: clock.now
     mribs = {slot: Mrib() for slot in snapshot.switches}
@@ -202,9 +203,10 @@ def _dpd(slot: SwitchSlot, faults: Faults) -> Dpd:
     return Dpd(chip, misses_entry=partial(faults.strikes, target, "entry_missing"))
 
 
-def _agent(sled: Sled, faults: Faults, join: Join) -> SledAgent:
+def _agent(sled: Sled, faults: Faults, nics: Nics) -> SledAgent:
     target = sled_target(sled.id)
-    agent = SledAgent(NicFilters(nics_of(sled), join, partial(faults.strikes, target, "nic_join")))
+    refuses_join = partial(faults.strikes, target, "nic_join")
+    agent = SledAgent(NicFilters(nics_of(sled), partial(nics.membership, sled.id), refuses_join))
     agent.loses_ports = partial(faults.strikes, target, "ports_die")
     agent.unknown_vmm = partial(faults.status, target, "unknown_vmm")
     agent.opte.refuses_clear = partial(faults.strikes, target, "m2p_clear")

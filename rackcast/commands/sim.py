@@ -1,11 +1,13 @@
 """`rackcast sim`: a simulated rack in the foreground."""
 
 import json
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import click
 
 from blueprints.files import read_snapshot, write_endpoints
+from blueprints.snapshot import Snapshot
+from simrack.nics import COUNTED, SOCKETS, Nics, nics_that_fit
 from simrack.rack import Datastore, SimulatedRack
 from simrack.serve import WITHOUT_DATASTORE, run
 
@@ -16,25 +18,59 @@ from simrack.serve import WITHOUT_DATASTORE, run
 @click.option("--json", is_flag=True, expose_value=False, help="The first line is JSON in any case.")
 @click.option("--control-port", type=click.IntRange(1, 65535), metavar="N", help="Port of the control interface.")
 @click.option("--datastore", is_flag=True, help="Run a PostgreSQL beside it, with the rows of SNAPSHOT.")
-def sim(snapshot: str, endpoints_out: str | None, control_port: int | None, datastore: bool) -> None:
+@click.option(
+    "--filters",
+    type=click.Choice(["sockets", "counted", "auto"]),
+    help="NIC filters: UDP sockets on loopback (what is usual), or joins counted in a table; auto counts them where "
+    "the limit of open files is too low for sockets.",
+)
+@click.option("--netns", is_flag=True, help="NIC filters: UDP sockets in a network namespace for each sled.")
+def sim(
+    snapshot: str,
+    endpoints_out: str | None,
+    control_port: int | None,
+    datastore: bool,
+    filters: str | None,
+    netns: bool,
+) -> None:
     """Run the daemons of SNAPSHOT's rack on loopback, with empty tables, until told to stop.
 
     The first line printed is one JSON object: {"ready": true, "control": URL, "dns": ADDRESS}; with --datastore it
-    also has "dsn". The control interface answers GET /state, POST /packets, POST /faults, GET and DELETE /calls,
-    PUT /snapshot.
+    also has "dsn", with --netns "netns", the namespaces by sled. The control interface answers GET /state,
+    POST /packets, POST /faults, GET and DELETE /calls, PUT /snapshot.
     """
+    if netns and filters:
+        raise click.UsageError("--netns says what NIC filters are held by, and so does --filters; give one of them")
     beside = _own_postgres() if datastore else WITHOUT_DATASTORE
 
     def ready(rack: SimulatedRack) -> None:
         if endpoints_out:
             write_endpoints(endpoints_out, rack.endpoints)
         first = {"ready": True, "control": rack.control_url, "dns": rack.dns}
-        click.echo(json.dumps(first | ({} if rack.dsn is None else {"dsn": rack.dsn})))
+        first |= {} if rack.dsn is None else {"dsn": rack.dsn}
+        first |= {"netns": {str(sled): name for sled, name in rack.namespaces.items()}} if netns else {}
+        click.echo(json.dumps(first))
 
+    rows = read_snapshot(snapshot)
+    on = _namespaces(rows) if netns else nullcontext(_nics(filters, rows))
     try:
-        run(read_snapshot(snapshot), control_port=control_port, ready=ready, beside=beside)
+        run(rows, control_port=control_port, ready=ready, beside=beside, on=on)
     except OSError as error:
         raise click.ClickException(f"cannot listen on loopback: {error.strerror or error}") from None
+
+
+def _nics(filters: str | None, rows: Snapshot) -> Nics:
+    if filters == "auto":
+        return nics_that_fit(rows)
+    return COUNTED if filters == "counted" else SOCKETS
+
+
+def _namespaces(rows: Snapshot) -> AbstractContextManager[Nics]:
+    try:
+        from simrack.namespaces import namespaces
+    except ImportError as error:
+        raise click.UsageError(f"--netns needs Linux and an extra: pip install 'rackcast[netns]' ({error})") from None
+    return namespaces(rows)
 
 
 def _own_postgres() -> AbstractContextManager[Datastore]:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import resource
 import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,11 +50,16 @@ def url_of(port: int, host: str = LOOPBACK) -> str:
 
 
 def raise_file_limit() -> int:
-    """Let the process open as many files as it may, and return how many."""
+    """Let the process open as many files as it may, and return how many.
+
+    Some systems do not take their own hard limit for a soft one, mostly where it is none; then the soft one stays.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 class _Protocol(HttpToolsProtocol):

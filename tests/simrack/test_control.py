@@ -16,8 +16,7 @@ from blueprints.endpoints import SubscriptionForm
 from blueprints.identifiers import PortId, SwitchSlot
 from blueprints.snapshot import Instance, Peer, ServiceProcessor, Snapshot, SpType
 from simrack.background import running
-from simrack.rack import SimulatedRack, filters_needed
-from simrack.web.listeners import raise_file_limit
+from simrack.rack import SimulatedRack
 from simrack.wiring import nic_towards, wiring_of
 from tests.simrack.program import join, ok, program
 from tests.simrack.rows import (
@@ -273,41 +272,6 @@ def test_endpoints_name_every_daemon(rack: SimulatedRack, client: httpx.Client) 
     assert len(set(urls)) == 9
     assert [client.get(url).status_code for url in urls] == [400] * 9
     assert endpoints.subscriptions is SubscriptionForm.INSTANCE
-
-
-def test_a_small_limit_of_files_keeps_filters_as_a_table(
-    client: httpx.Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It is said in one line, the filters still count for packets, and the state tells."""
-    assert filters_needed(small_rack()) == 12
-    monkeypatch.setattr("simrack.rack.raise_file_limit", lambda: 1030)
-    with running(small_rack()) as rack:
-        talk = Talk(rack, client)
-        program(talk)
-        assert talk.state()["nic_filters"] == "table"
-        assert talk.heard({"switch": "switch0"})[str(propolis(LISTENER))] == 1
-        talk.restart(f"sled {SLEDS[0]}", keep_state=True)
-        assert talk.heard({"switch": "switch0"})[str(propolis(LISTENER))] == 1
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "need 1036 open files, the limit is 1030" in line
-
-
-def test_a_snapshot_that_needs_too_many_files_puts_filters_on_paper(
-    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What was joined stays in the table while its sockets close."""
-    with running(small_rack()) as rack:
-        talk = Talk(rack, client)
-        program(talk)
-        monkeypatch.setattr("simrack.rack.raise_file_limit", lambda: 10)
-        ok(enter(talk, small_rack()))
-        assert talk.state()["nic_filters"] == "table"
-        assert talk.heard({"switch": "switch0"})[str(propolis(LISTENER))] == 1
-
-
-def test_the_file_limit_is_raised() -> None:
-    """The soft limit becomes the hard one."""
-    assert raise_file_limit() == raise_file_limit() > 0
 
 
 PROGRAM = """

@@ -19,8 +19,8 @@ from attrs import define, field
 from blueprints.addresses import Address
 from blueprints.documents import snapshot_document
 from simrack.daemons import daemons_of
+from simrack.nics import COUNTED
 from simrack.sledagent.agent import SledAgent
-from simrack.sledagent.filters import join_on_paper
 from simrack.sledagent.instances import LocalInstances, LocalVmm
 from simrack.web.daemon import Daemon
 from simrack.web.faults import Faults
@@ -92,7 +92,7 @@ async def turns() -> None:
 def a_sled(form: str) -> Sled:
     """The mover runs here, and is about to go on in another VMM on this very sled."""
     rows = [row for row in small_rack().instances if row.id != MOVER]
-    world = world_of(small_rack(instances=(*rows, instance(MOVER, 1, 1))), Faults(), join_on_paper)
+    world = world_of(small_rack(instances=(*rows, instance(MOVER, 1, 1))), Faults(), COUNTED)
     agent = world.agents[SLEDS[1]]
     agent.opte.set_m2p(Address.parse(G4), Address.parse(U4))
     sled = Sled(form, daemons_of(world)[f"sled {SLEDS[1]}"], agent)
