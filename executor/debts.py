@@ -31,6 +31,9 @@ class Failure:
     held: bool = False
     """It was not sent."""
 
+    wedged: bool = False
+    """Trying again does not mend it."""
+
 
 def debts(difference: Difference, failures: Iterable[Failure], waiting: Collection[Change]) -> list[Owed]:
     """Return what is owed.
@@ -40,16 +43,20 @@ def debts(difference: Difference, failures: Iterable[Failure], waiting: Collecti
         failures: what went wrong, in the order in which it did.
         waiting: what somebody has to accept first.
     """
-    reasons = {_key(failure.change): failure.because for failure in failures}
+    reasons = {_key(failure.change): failure for failure in failures}
     consent = {_key(change) for change in waiting}
     owed = owed_by(difference)
     for change in difference.changes:
         key = _key(change)
-        because = lossy(change) if key in consent else reasons.get(key, "it still differs after the run")
-        owed.append(owed_change(change, because, consent=key in consent))
+        failure = reasons.get(key)
+        because = "it still differs after the run" if failure is None else failure.because
+        if key in consent:
+            because = lossy(change)
+        wedged = failure is not None and failure.wedged
+        owed.append(owed_change(change, because, consent=key in consent, wedged=wedged))
     for failure in failures:
         if failure.proven or FORMS[failure.change.kind].effect is Effect.REASSERT:
-            owed.append(owed_change(failure.change, failure.because))
+            owed.append(owed_change(failure.change, failure.because, wedged=failure.wedged))
     waits = [change for change in waiting if FORMS[change.kind].effect is Effect.REASSERT]
     return owed + [owed_change(change, lossy(change), consent=True) for change in waits]
 

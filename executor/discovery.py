@@ -6,7 +6,7 @@ Rules:
     D2  which slot a zone serves is said by the switch itself (dpd), else by its management gateway; only 0 and 1
         are slots, and two zones that claim one are an error. Nothing is guessed.
     D3  what is not found is a silence with its reason; a rack without a single daemon is an error.
-    D4  addresses outside the rack's own range are not called.
+    D4  addresses and ports outside the rack's own range are not called, see `executor.reach`.
     D5  a daemon without a record is looked for on its well-known port, if the zone's address is its own.
 
 Source: the zone that the rack's control plane publishes; services of a switch zone share their SRV target, sleds
@@ -17,7 +17,7 @@ This file does not know what the daemons are asked later.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Iterable, Mapping
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, IPv6Network
 from types import MappingProxyType
 from typing import TypeVar, cast
 from uuid import UUID
@@ -31,9 +31,11 @@ from blueprints.errors import BadAnswerError, DeviceError, SilentError
 from blueprints.identifiers import SwitchSlot
 from blueprints.observation import Silence
 from blueprints.ordering import in_order
-from executor.http import Api, Client
+from executor.apis import Api
+from executor.http import Client
 from executor.limits import Limits
 from executor.names import Names, parse_server
+from executor.reach import Reach
 
 T = TypeVar("T")
 
@@ -59,6 +61,7 @@ async def discover(
     subscriptions: SubscriptionForm = SubscriptionForm.VMM,
     api_versions: ApiVersions | None = None,
     limits: Limits | None = None,
+    prefixes: Iterable[IPv6Network] = (),
 ) -> Discovery:
     """Return where the daemons of the rack listen whose internal DNS is *server*.
 
@@ -68,12 +71,14 @@ async def discover(
         subscriptions: the form that the sled-agents offer, which DNS does not say.
         api_versions: versions to speak, if not the newest that are taken.
         limits: time-outs of the questions to switches.
+        prefixes: where daemons may be, if not where racks usually are.
 
     Raises:
         InputRejectedError: *server* is no address.
         DeviceError: no daemon was found, or the switches contradict each other.
     """
-    names = Names(*parse_server(server))
+    address, port = parse_server(server)
+    names = Names(address, port, Reach.of(address, prefixes))
     switches, silent = await _switches(names, limits or Limits())
     sled_urls: dict[UUID, str] = {}
     wanted = sorted(set(sleds))
@@ -118,8 +123,19 @@ async def _zones(names: Names) -> tuple[list[_SwitchZone], list[Silence]]:
     labels = list(SERVICES)
     tables = await _answers(names.services(f"_{label}._tcp.{ZONE}") for label in labels)
     services = dict(zip(labels, tables, strict=True))
-    found = {name: await names.address_of(name) for name in sorted({name for table in tables for name in table})}
-    silent = [Silence(target=name, reason="the name has no address") for name, at in found.items() if at is None]
+    wanted = sorted({name for table in tables for name in table})
+    silent: list[Silence] = []
+    found: dict[str, IPv6Address] = {}
+    for name in wanted:
+        try:
+            address = await names.address_of(name)
+        except BadAnswerError as error:
+            silent.append(Silence(target=name, reason=str(error)))
+            continue
+        if address is None:
+            silent.append(Silence(target=name, reason="the name has no address"))
+        else:
+            found[name] = address
     holders = Counter(found.values())
     zones = [
         _SwitchZone(
@@ -129,7 +145,6 @@ async def _zones(names: Names) -> tuple[list[_SwitchZone], list[Silence]]:
             alone=holders[address] == 1,
         )
         for name, address in found.items()
-        if address is not None
     ]
     return zones, silent
 

@@ -13,7 +13,8 @@ from uuid import UUID
 from blueprints import strict
 from blueprints.errors import BadAnswerError
 from blueprints.identifiers import SwitchSlot
-from executor.http import Client, Json
+from executor.answers import Json
+from executor.http import Client
 from executor.targets import Daemon, Target
 
 PATHS: Mapping[Daemon, str] = MappingProxyType(

@@ -21,7 +21,10 @@ class Limits:
     """What a run keeps to."""
 
     in_flight: int = 16
-    """Requests in flight over the whole rack."""
+    """Requests in flight over the whole rack. One that is silent for `slow_seconds` counts for its target alone, so
+    that daemons which hang keep nobody else waiting."""
+
+    slow_seconds: float = 1.0
 
     lanes: Mapping[Daemon, int] = field(factory=lambda: LANES)
 
@@ -31,11 +34,31 @@ class Limits:
     tries: int = 3
     """Sendings of one request, the first included."""
 
-    pauses_seconds: tuple[float, ...] = (0.1, 0.5)
-    """Before the second and the third try. No jitter: one executor runs at a time."""
+    pause_seconds: float = 0.1
+    """Before the second try, at least; doubled before each further one."""
+
+    pause_most_seconds: float = 2.0
+    """Before any try, at most."""
+
+    pause_jitter_seconds: float = 0.1
+    """Added to a pause by chance, up to so much: many calls of a daemon that was busy do not come back together.
+    0 makes runs repeatable."""
 
     silences: int = 3
-    """Tries in a row without an answer after which a target is left alone for the rest of the run."""
+    """Tries in a row without an answer after which a target is left alone, see `executor.breaker`."""
+
+    hangs: int = 2
+    """The same for tries that ran into their deadline: each of them takes that long."""
+
+    heals: int = 10
+    """Groups of switches that are made anew in one run, see `executor.healing`: more in doubt at once are a sign of
+    something else."""
+
+    reading_seconds: float = 60.0
+    """For all that one target is asked when it is read: a list can have many pages."""
+
+    run_seconds: float = 600.0
+    """From the first question to the last write. What was written is read back for `request_seconds` more."""
 
     answer_bytes: int = 16 * 1024 * 1024
     """Of one answer, decoded."""
@@ -48,6 +71,9 @@ class Limits:
 
     page_size: int = 1000
     """Asked of lists that come in pages."""
+
+    rows: int = 100_000
+    """Of one list, all pages together. A switch has ids for some 32,000 groups, and 1,024 rows to a table."""
 
 
 @frozen(kw_only=True)

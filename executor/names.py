@@ -5,7 +5,7 @@ This file does not know which names a rack has.
 
 from collections import Counter
 from collections.abc import Iterable
-from ipaddress import IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 import dns.asyncresolver
@@ -13,13 +13,13 @@ import dns.exception
 import dns.resolver
 from attrs import define, field
 
-from blueprints.addresses import UNIQUE_LOCAL
 from blueprints.errors import BadAnswerError, InputRejectedError, Mistake, SilentError
-
-_OF_THE_RACK = (UNIQUE_LOCAL, IPv6Network("::1/128"))
-"""Where daemons of a rack can be: its own range, and loopback for simulated ones."""
+from executor.reach import Reach
 
 _LOOK_UP_SECONDS = 5.0
+
+_MOST_RECORDS = 64
+"""Of one name; a rack has two switches."""
 
 
 def parse_server(text: str) -> tuple[str, int]:
@@ -39,6 +39,8 @@ def parse_server(text: str) -> tuple[str, int]:
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     try:
+        if "%" in host:
+            raise ValueError("a zone id says which link of this host is meant, and the rack is behind no one link")
         ip_address(host)
         number = int(port) if port.isascii() and port.isdigit() else 0
     except ValueError:
@@ -56,7 +58,14 @@ class Names:
 
     address: str
     port: int
+    reach: Reach = field()
+    """What may be called on its word."""
+
     _resolver: dns.asyncresolver.Resolver = field(init=False)
+
+    @reach.default
+    def _usual(self) -> Reach:
+        return Reach.of(self.address)
 
     def __attrs_post_init__(self) -> None:
         """Ask this server alone, whatever the host's own settings say."""
@@ -69,9 +78,9 @@ class Names:
         """Return target and port of every SRV record of *name*; none if there are none.
 
         Raises:
-            DeviceError: no answer, or one target with two ports.
+            DeviceError: no answer, one target with two ports, or a port that may not be called.
         """
-        records = {(str(r.target), int(r.port)) for r in await self._ask(name, "SRV")}
+        records = {(str(r.target), self.reach.port(name, int(r.port))) for r in await self._ask(name, "SRV")}
         targets = Counter(target for target, _ in records)
         doubled = sorted(target for target, count in targets.items() if count > 1)
         if doubled:
@@ -82,17 +91,18 @@ class Names:
         """Return the address of *name*, the lowest if there are several.
 
         Raises:
-            DeviceError: no answer, or an address that no rack uses.
+            DeviceError: no answer, or one of the addresses may not be called.
         """
-        found = sorted(IPv6Address(str(record.address)) for record in await self._ask(name, "AAAA"))
-        if found and not any(found[0] in network for network in _OF_THE_RACK):
-            raise BadAnswerError(f"{name} is at {found[0]}, outside the rack")
+        found = sorted(self.reach.address(name, str(record.address)) for record in await self._ask(name, "AAAA"))
         return found[0] if found else None
 
     async def _ask(self, name: str, kind: str) -> Iterable[Any]:
         try:
-            return await self._resolver.resolve(name, kind, search=False)
+            records = list(await self._resolver.resolve(name, kind, search=False))
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             return ()
         except (dns.exception.DNSException, OSError) as error:
             raise SilentError(f"no answer about {name}: {error}") from error
+        if len(records) > _MOST_RECORDS:
+            raise BadAnswerError(f"{name} has {len(records)} records; {_MOST_RECORDS} are taken")
+        return records

@@ -15,17 +15,23 @@ from attrs import define, evolve, field
 
 from blueprints.addresses import Address
 from blueprints.endpoints import Endpoints
-from blueprints.errors import DeviceError
+from blueprints.errors import DeviceError, RefusedError
 from blueprints.identifiers import SwitchSlot
 from blueprints.observation import Observation, Silence, SledObservation, SwitchObservation
 from executor import dpd, mgd, sled_agent
-from executor.http import Api, Client, never
+from executor.apis import Api
+from executor.exchanges import Listener
+from executor.http import Client, never
 from executor.identity import identify
 from executor.limits import Limits
+from executor.slots import Deadlines
 from executor.targets import Daemon, Target
 from executor.transport import PlainTransport
 
 NO_ENDPOINT = "no address is known for it"
+
+UNSUPPORTED = 501
+"""What a switch without multicast answers to every question about it."""
 
 Mounts = Mapping[str, httpx.AsyncBaseTransport]
 """By base address, as httpx has them."""
@@ -61,12 +67,20 @@ class Rack:
     mounts: Mounts = field(factory=dict)
     """Ways to daemons by base address, where they are not reached by plain connections."""
 
+    listener: Listener | None = None
+    """Told of each sending."""
+
+    unsupported: set[Target] = field(factory=set, init=False)
+    """Switches that said they have no multicast."""
+
     _clients: dict[Target, Client] = field(factory=dict, init=False)
     _identified: set[Target] = field(factory=set, init=False)
     _in_flight: asyncio.Semaphore = field(init=False)
+    _deadlines: Deadlines = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Make a client for each address."""
+        """Make a client for each address, and let the time of the run begin."""
+        self._deadlines = Deadlines.from_now(self.limits, asyncio.get_running_loop().time())
         self._in_flight = asyncio.Semaphore(self.limits.in_flight)
         versions = self.endpoints.api_versions
         for slot, switch in self.endpoints.switches.items():
@@ -85,6 +99,8 @@ class Rack:
             calls=self.calls,
             forbidden=self.forbidden,
             version=version,
+            deadlines=self._deadlines,
+            listener=self.listener,
             transport=self.mounts.get(url) or PlainTransport(answer_bytes=self.limits.answer_bytes),
         )
 
@@ -116,18 +132,28 @@ class Rack:
 
     async def _tables(self, target: Target) -> tuple[tuple[object, ...], ...] | str:
         """Return the tables of one target, or why there are none."""
-        client = self._clients[target]
         try:
-            if target not in self._identified:
-                await identify(client, target, self.rack_id)
-                self._identified.add(target)
-            if target.daemon is Daemon.DPD:
-                return await dpd.read_groups(client)
-            if target.daemon is Daemon.MGD:
-                return (await mgd.read_routes(client),)
-            return (await sled_agent.read_mappings(client), await sled_agent.read_forwarding(client))
+            async with asyncio.timeout(self.limits.reading_seconds):
+                return await self._read(target)
+        except TimeoutError:
+            return f"not read within {self.limits.reading_seconds:g} s"
+        except RefusedError as error:
+            if error.status == UNSUPPORTED:
+                self.unsupported.add(target)
+            return str(error)
         except DeviceError as error:
             return str(error)
+
+    async def _read(self, target: Target) -> tuple[tuple[object, ...], ...]:
+        client = self._clients[target]
+        if target not in self._identified:
+            await identify(client, target, self.rack_id)
+            self._identified.add(target)
+        if target.daemon is Daemon.DPD:
+            return await dpd.read_groups(client)
+        if target.daemon is Daemon.MGD:
+            return (await mgd.read_routes(client),)
+        return (await sled_agent.read_mappings(client), await sled_agent.read_forwarding(client))
 
 
 _Answers = Mapping[Target, tuple[tuple[object, ...], ...] | str]

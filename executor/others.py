@@ -14,7 +14,7 @@ from uuid import UUID
 from attrs import evolve
 
 from blueprints.identifiers import SwitchSlot
-from blueprints.observation import Observation, SeenUnderlay
+from blueprints.observation import Observation, SeenExternal, SeenUnderlay
 from executor.actions import FORMS
 from executor.changes import Change, Kind
 from executor.sending import Sent
@@ -109,7 +109,14 @@ def _content(seen: Observation, thing: Thing, *, derived: bool) -> list[Any]:
     else:
         place = seen.switches.get(SwitchSlot(target.place))
     rows = [row for row in getattr(place, table, None) or () if _key(row) == key]
-    return [evolve(row, members=()) if derived and isinstance(row, SeenUnderlay) else row for row in rows]
+    return [_own(row, derived=derived) for row in rows]
+
+
+def _own(row: Any, *, derived: bool) -> Any:
+    """Return *row* without what others may change: members that are theirs, and whether another group went away."""
+    if isinstance(row, SeenExternal):
+        return evolve(row, astray=False)
+    return evolve(row, members=()) if derived and isinstance(row, SeenUnderlay) else row
 
 
 def _key(row: Any) -> object:

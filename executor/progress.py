@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from attrs import define, frozen
 
+from executor.exchanges import Exchange
+
 
 @frozen(kw_only=True)
 class Observed:
@@ -33,7 +35,7 @@ class CallFinished:
     failed: int
 
 
-Event = Observed | StageStarted | CallFinished
+Event = Observed | StageStarted | CallFinished | Exchange
 Progress = Callable[[Event], None]
 """Who listens; called from the event loop, so it must return at once."""
 

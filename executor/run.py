@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
@@ -17,12 +17,15 @@ from blueprints.run_report import CarriedOut, Outcome
 from blueprints.snapshot import MemberPorts
 from executor.actions import FORMS, Effect
 from executor.calls import Call
-from executor.changes import Change, Difference
+from executor.changes import Change, Difference, Kind
 from executor.classes import classified
 from executor.debts import Failure, debts, lossy
 from executor.differences import differences
+from executor.drains import zones_in
 from executor.extent import Loss
 from executor.gates import Ledger, split_by_consent
+from executor.healing import AWAY, BACK, Suspect, chosen, concerned, detour, suspects_of, tried_in_vain
+from executor.holds import Holds
 from executor.interruptions import Consent, Interruption, interruptions
 from executor.memory import Memory
 from executor.observe import Rack, merged, zones_of
@@ -34,6 +37,7 @@ from executor.report import Owed, Report, in_order, owed_by, owed_change, planne
 from executor.safeguards import Safeguards
 from executor.sending import CallOutcome, Sent, send
 from executor.standings import standings
+from executor.statuses import NextStep
 from executor.targets import Target
 
 T = TypeVar("T")
@@ -79,10 +83,20 @@ class Run:
     waited: bool = False
     """Something needed consent."""
 
+    holds: Holds = field(factory=Holds)
+    """What is not sent any more in this run."""
+
+    suspects: set[Suspect] = field(factory=set)
+    """Groups of switches whose chips are not as their daemons say."""
+
+    course: Blueprint | None = None
+    """What the rack is led to at the moment, where that is not the blueprint itself."""
+
     def compared(self) -> Difference:
         """Return what sets the rack apart from the blueprint, as far as it was read last."""
         earlier = None if self.seen is self.begin else self.begin
-        return differences(self.blueprint, self.seen, earlier=earlier, zones=zones_of(self.rack.endpoints))
+        course = self.course or self.blueprint
+        return differences(course, self.seen, earlier=earlier, zones=zones_of(self.rack.endpoints))
 
     @property
     def _consent(self) -> Consent:
@@ -149,7 +163,9 @@ class Run:
         if freed and not self._disturbed:
             self._forget_held(freed)
             difference = await self._round(difference, lambda each: second_round(self._sendable(each), freed))
+        difference, lossy_healing = await self._healed(difference)
         _, waiting = split_by_consent(difference, **self._consent)
+        waiting = (*waiting, *lossy_healing)
         owed = debts(difference, self.failures, waiting)
         because = self.memory.end(self.seen)
         if because is not None:
@@ -182,6 +198,31 @@ class Run:
         for stage in work.stages.narrowing:
             await self._stage(work, stage)
         return await self._read_back(difference, narrowed=True)
+
+    async def _healed(self, difference: Difference) -> tuple[Difference, tuple[Change, ...]]:
+        """Make anew what is in doubt, once; return what differs then, and what of it waits for consent."""
+        suspects = chosen(self.suspects, self.rack.limits.heals)
+        if not suspects or self._disturbed or self._halted:
+            return difference, ()
+        zones = zones_in(self.blueprint, zones_of(self.rack.endpoints))
+        way = detour(self.blueprint, suspects, zones, allow_loss=self.guards.allow_loss)
+        doubted = [failure for failure in self.failures if suspects_of(failure.change) & suspects]
+        self.failures = [failure for failure in self.failures if failure not in doubted]
+        self.course = way.blueprint
+        await self._healing_round(suspects, AWAY)
+        self.course = None
+        difference = await self._healing_round(suspects, BACK)
+        self.failures = [tried_in_vain(failure, suspects) for failure in self.failures]
+        differing = {(change.kind, change.target, change.subject) for change in difference.changes}
+        self.failures += [f for f in doubted if (f.change.kind, f.change.target, f.change.subject) in differing]
+        waiting = tuple(change for change in difference.changes if suspects_of(change) & way.lossy)
+        self.waited = self.waited or bool(waiting)
+        return difference, waiting
+
+    async def _healing_round(self, suspects: Collection[Suspect], kinds: Collection[Kind]) -> Difference:
+        self.ledger = Ledger(occupied=self.ledger.occupied)
+        self.ledger.trouble(failure.change for failure in self.failures)
+        return await self._round(self.compared(), lambda each: concerned(self._sendable(each), suspects, kinds))
 
     def _forget_held(self, freed: Collection[Address]) -> None:
         """Begin a second round: what was held back for *freed* groups is not held any more."""
@@ -228,7 +269,10 @@ class Run:
 
         async def work() -> None:
             for place, call in waiting:
-                results[place] = await send(client, call, self.subscriptions)
+                held = self.holds.held(call)
+                results[place] = [held] if held else await send(client, call, self.subscriptions)
+                for sent in results[place]:
+                    self.holds.note(sent)
                 counter.finished(well=all(sent.done for sent in results[place]))
 
         await _together(work() for _ in range(self.rack.limits.lanes[target.daemon]))
@@ -244,7 +288,11 @@ class Run:
             return
         self.ledger.trouble(sent.call.changes)
         proven = sent.outcome is CallOutcome.REFUSED and not sent.call.form.reading_proves
-        self.failures += [Failure(change=c, because=sent.note, proven=proven) for c in sent.call.changes]
+        if sent.step is NextStep.SUSPECT:
+            self.suspects.update(*map(suspects_of, sent.call.changes))
+        self.failures += [
+            Failure(change=c, because=sent.note, proven=proven, wedged=sent.wedged) for c in sent.call.changes
+        ]
 
     def _hold(self, held: Iterable[Held]) -> None:
         self.failures += [Failure(change=each.change, because=each.because, held=True) for each in held]
@@ -273,7 +321,8 @@ class Run:
         *,
         dry_run: bool = False,
     ) -> Report:
-        debts_in_order = in_order(owed)
+        unsupported = {str(target) for target in self.rack.unsupported}
+        debts_in_order = in_order(evolve(each, wedged=True) if each.target in unsupported else each for each in owed)
         return Report(
             blueprint=CarriedOut.naming(self.blueprint),
             outcome=outcome,

@@ -1,25 +1,28 @@
-"""Sending one call, and finding out what became of it when the answer alone does not say.
+"""Sending one call, and doing what its answer asks for next, when the answer alone does not say what became of it.
 
-A group whose creation went unanswered, or that exists already, is read: the same as wanted is done, ours but
-different is updated, another owner's is a conflict. A batch of routes that is refused is sent again group by group.
+The step is looked up (`executor.statuses`), and each step that looks at the rack is one function here. A batch of
+routes that is refused is sent again group by group.
 
 This file does not know the order of calls, nor what waits for them.
 """
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import StrEnum
+from types import MappingProxyType
 
+import stamina
 from attrs import evolve, frozen
 
 from blueprints.endpoints import SubscriptionForm
 from blueprints.errors import BadAnswerError, DeviceError, SilentError
 from executor import dpd
 from executor.actions import Effect
+from executor.answers import Answer, UnreachedError
 from executor.calls import Call, apart, call_for
 from executor.changes import Change
-from executor.http import Answer, Client, UnreachedError
-from executor.statuses import ENDPOINTS, Endpoint, Meaning, meaning
+from executor.http import Client
+from executor.statuses import ENDPOINTS, LOST, OUTLASTED, STEPS, Endpoint, Meaning, NextStep, meaning
 
 
 class CallOutcome(StrEnum):
@@ -45,6 +48,11 @@ class Sent:
     outcome: CallOutcome
     status: int | None = None
     note: str = ""
+    step: NextStep = NextStep.NOTHING
+    """What is left to do about it."""
+
+    wedged: bool = False
+    """Sending it again, in another run too, will not bring it about."""
 
     @property
     def done(self) -> bool:
@@ -68,17 +76,14 @@ async def _send(client: Client, call: Call) -> Sent:
     try:
         answer = await _request(client, call)
     except UnreachedError as error:
-        return Sent(call=call, outcome=CallOutcome.OWED, note=str(error))
+        return Sent(call=call, outcome=CallOutcome.OWED, note=str(error), step=NextStep.REPORT)
     except (SilentError, BadAnswerError) as error:
-        if endpoint is Endpoint.CREATE:
-            return await _settled(client, call)
-        return Sent(call=call, outcome=CallOutcome.OWED, note=str(error))
-    found = meaning(endpoint, answer.status, answer.message)
-    if found is Meaning.EXISTS:
-        return await _settled(client, call)
-    if found is Meaning.REFUSED and endpoint in (Endpoint.CREATE, Endpoint.UPDATE, Endpoint.DELETE):
-        return await _explained(client, call, answer)
-    return _judged(call, found, answer)
+        step = STEPS[endpoint, meaning(endpoint, LOST)]
+        lost = Sent(call=call, outcome=CallOutcome.OWED, note=str(error), step=step)
+        return await _settled(client, call) if step is NextStep.COMPARE else lost
+    sent = _judged(call, endpoint, answer)
+    look = _LOOKS.get(sent.step)
+    return sent if look is None else await look(client, sent)
 
 
 async def _request(client: Client, call: Call) -> Answer:
@@ -86,40 +91,82 @@ async def _request(client: Client, call: Call) -> Answer:
     return await client.call(call.method, call.path, call.body, purpose=purpose)
 
 
-_OUTCOMES = {
-    Meaning.DONE: (CallOutcome.DONE, ""),
-    Meaning.ABSENT: (CallOutcome.OWED, "gone since it was read: "),
-    Meaning.REFUSED: (CallOutcome.REFUSED, ""),
-    Meaning.RETRY: (CallOutcome.OWED, "not ready: "),
-    Meaning.EXISTS: (CallOutcome.OWED, "exists, and cannot be read: "),
-    Meaning.PROTOCOL: (CallOutcome.OWED, "an answer that this API does not give: "),
-}
+_OUTCOMES: Mapping[Meaning, tuple[CallOutcome, str]] = MappingProxyType(
+    {
+        Meaning.DONE: (CallOutcome.DONE, ""),
+        Meaning.ABSENT: (CallOutcome.OWED, "gone since it was read: "),
+        Meaning.REFUSED: (CallOutcome.REFUSED, ""),
+        Meaning.AMBIGUOUS: (CallOutcome.REFUSED, ""),
+        Meaning.RETRY: (CallOutcome.OWED, "not ready: "),
+        Meaning.FULL: (CallOutcome.REFUSED, "no room left: "),
+        Meaning.UNSUPPORTED: (CallOutcome.REFUSED, "no multicast here: "),
+        Meaning.EXISTS: (CallOutcome.OWED, "exists, and cannot be read: "),
+        Meaning.PROTOCOL: (CallOutcome.OWED, "an answer that this API does not give: "),
+    }
+)
+
+_LASTING = frozenset({Meaning.FULL, Meaning.UNSUPPORTED})
+"""What another run will find as it is."""
 
 
-def _judged(call: Call, found: Meaning, answer: Answer) -> Sent:
+def _judged(call: Call, endpoint: Endpoint, answer: Answer) -> Sent:
+    """Return what *answer* alone makes of *call*, and what is left to do about it."""
+    found = meaning(endpoint, answer.status, answer.message)
     outcome, prefix = _OUTCOMES[found]
+    step = STEPS[endpoint, found]
+    if step is NextStep.AGAIN:  # the client has done that
+        step = OUTLASTED.get(endpoint, NextStep.REPORT)
     note = "" if found is Meaning.DONE else f"{prefix}{answer.status} {answer.message}".strip()
-    return Sent(call=call, outcome=outcome, status=answer.status, note=note)
+    wedged = found in _LASTING
+    return Sent(call=call, outcome=outcome, status=answer.status, note=note, step=step, wedged=wedged)
+
+
+class _StillThereError(Exception):
+    """It exists, and cannot be read: half of it may be swept by trying again."""
 
 
 async def _settled(client: Client, call: Call) -> Sent:
-    """Find out what became of a creation that exists already, or whose answer was lost; bounded."""
-    (change,) = call.changes
-    last = Sent(call=call, outcome=CallOutcome.OWED, note="exists, and cannot be read")
-    for pause in (0.0, *client.limits.pauses_seconds):
-        await asyncio.sleep(pause)
-        try:
-            seen = await dpd.read_group(client, change.subject)
-            if seen is not None:
-                return await _reconciled(client, call, change, seen)
-            answer = await _request(client, call)
-        except DeviceError as error:
-            last = Sent(call=call, outcome=CallOutcome.OWED, note=str(error))
-            continue
-        last = _judged(call, meaning(Endpoint.CREATE, answer.status), answer)
-        if answer.status != 409:
-            return last
+    """Find out what became of a creation that exists already, or whose answer was lost; bounded.
+
+    What is refused as existing while nothing can be read of it to the end is left over in the chip: nobody can
+    reach it by this API, so no run will mend it.
+    """
+    limits = client.limits
+    last = Sent(call=call, outcome=CallOutcome.OWED, note="exists, and cannot be read", step=NextStep.REPORT)
+    with suppress(_StillThereError):
+        async for attempt in stamina.retry_context(
+            on=_StillThereError,
+            attempts=limits.tries,
+            timeout=None,
+            wait_initial=limits.pause_seconds,
+            wait_max=limits.pause_most_seconds,
+            wait_jitter=limits.pause_jitter_seconds,
+        ):
+            with attempt:
+                last = await _looked_up(client, call)
+                if last.step is NextStep.COMPARE:
+                    last = evolve(last, step=NextStep.REPORT, wedged=last.status == 409)
+                    raise _StillThereError
     return last
+
+
+async def _looked_up(client: Client, call: Call) -> Sent:
+    """Return what became of a creation by what is read, or else of one more try of it; COMPARE: look again."""
+    (change,) = call.changes
+    try:
+        seen = await dpd.read_group(client, change.subject)
+        if seen is not None:
+            return await _reconciled(client, call, change, seen)
+        answer = await _request(client, call)
+    except UnreachedError as error:
+        return Sent(call=call, outcome=CallOutcome.OWED, note=str(error), step=NextStep.REPORT)
+    except DeviceError as error:
+        return Sent(call=call, outcome=CallOutcome.OWED, note=str(error), step=NextStep.COMPARE)
+    return _judged(call, Endpoint.CREATE, answer)
+
+
+async def _compared(client: Client, sent: Sent) -> Sent:
+    return await _settled(client, sent.call)
 
 
 async def _reconciled(client: Client, call: Call, change: Change, seen: dpd.Group) -> Sent:
@@ -127,27 +174,77 @@ async def _reconciled(client: Client, call: Call, change: Change, seen: dpd.Grou
     if dpd.holds(change, seen):
         return Sent(call=call, outcome=CallOutcome.DONE, note="it was there already")
     if seen.tag != change.row.tag.text:
-        return Sent(call=call, outcome=CallOutcome.CONFLICT, note=f"it carries the tag {seen.tag}")
+        return _somebody_elses(Sent(call=call, outcome=CallOutcome.OWED), seen)
     update = dpd.mended(change, seen)
     if update is None:
-        return Sent(call=call, outcome=CallOutcome.OWED, note="it leads to another underlay group")
+        note = "it leads to another underlay group"
+        return Sent(call=call, outcome=CallOutcome.OWED, note=note, step=NextStep.REPORT)
     mending = call_for([update], SubscriptionForm.VMM)
-    answer = await _request(client, mending)
-    return evolve(_judged(mending, meaning(Endpoint.UPDATE, answer.status), answer), call=mending)
+    return await _send(client, mending)
 
 
-async def _explained(client: Client, call: Call, answer: Answer) -> Sent:
+def _somebody_elses(sent: Sent, seen: dpd.Group) -> Sent:
+    note = f"it carries the tag {seen.tag}"
+    return evolve(sent, outcome=CallOutcome.CONFLICT, note=note, step=NextStep.REPORT)
+
+
+async def _explained(client: Client, sent: Sent) -> Sent:
     """Read what stands where dpd refused: its codes do not tell another owner from a bad request."""
-    (change,) = call.changes
-    refused = _judged(call, Meaning.REFUSED, answer)
-    if answer.status != 400:
-        return refused
+    (change,) = sent.call.changes
+    refused = evolve(sent, step=NextStep.REPORT)
     try:
         seen = await dpd.read_group(client, change.subject)
     except DeviceError:
         return refused  # it was refused in any case; why is not known
     if seen is None:
-        return evolve(refused, outcome=CallOutcome.DONE) if call.method == "DELETE" else refused
+        done = sent.call.method == "DELETE"
+        return evolve(refused, outcome=CallOutcome.DONE, step=NextStep.NOTHING) if done else refused
+    return _somebody_elses(sent, seen) if seen.tag != str(change.row.tag) else refused
+
+
+async def _suspected(client: Client, sent: Sent) -> Sent:
+    """Leave a suspicion where members of our own group were refused: its chip is not as its daemon says.
+
+    Source:
+        dpd restores its own list when a change of members fails half way, and not the chip. From then on it refuses
+        every change that its chip has already, or has not any more.
+    """
+    (change,) = sent.call.changes
+    refused = evolve(sent, step=NextStep.REPORT)
+    try:
+        seen = await dpd.read_group(client, change.subject)
+    except DeviceError:
+        return refused  # the next run asks again
+    if seen is None:
+        return refused
     if seen.tag != str(change.row.tag):
-        return evolve(refused, outcome=CallOutcome.CONFLICT, note=f"it carries the tag {seen.tag}")
-    return refused
+        return _somebody_elses(sent, seen)
+    return evolve(sent, note=f"{sent.note}; its chip is not as it says")
+
+
+async def _disambiguated(client: Client, sent: Sent) -> Sent:
+    """Find out which of its meanings a 404 has: the group is gone, or it is there and lacks one of the ports."""
+    (change,) = sent.call.changes
+    owed = evolve(sent, step=NextStep.REPORT)
+    try:
+        seen = await dpd.read_group(client, change.subject)
+    except DeviceError:
+        return owed  # which of them is not known
+    if seen is None:
+        # What refers to it is of no use any more: it is taken away and made anew with it.
+        return evolve(owed, step=NextStep.SUSPECT)
+    if seen.tag != str(change.row.tag):
+        return _somebody_elses(sent, seen)
+    note = f"it has no such port or link, or its chip lacks it: {sent.status} {sent.note.partition(': ')[2]}".strip()
+    return evolve(owed, outcome=CallOutcome.REFUSED, note=note)
+
+
+_LOOKS: Mapping[NextStep, Callable[[Client, Sent], Awaitable[Sent]]] = MappingProxyType(
+    {
+        NextStep.COMPARE: _compared,
+        NextStep.EXPLAIN: _explained,
+        NextStep.SUSPECT: _suspected,
+        NextStep.DISAMBIGUATE: _disambiguated,
+    }
+)
+"""The steps that are done at once, by looking at what stands there."""

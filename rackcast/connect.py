@@ -5,6 +5,7 @@ This file does not know what the daemons are asked.
 
 import asyncio
 from collections.abc import Iterable
+from ipaddress import IPv6Network
 from uuid import UUID
 
 import click
@@ -23,6 +24,8 @@ class Way:
     endpoints: str | None
     dns: str | None
     subscriptions: str | None
+    allow_prefix: tuple[IPv6Network, ...] = ()
+    """Where DNS may lead; empty: where racks usually are."""
 
     def __attrs_post_init__(self) -> None:
         """Take exactly one of the two.
@@ -34,6 +37,8 @@ class Way:
             raise click.UsageError("say where the rack is: --endpoints FILE or --dns ADDRESS")
         if self.endpoints is not None and self.subscriptions is not None:
             raise click.UsageError("--subscriptions goes with --dns; an endpoints file says it itself")
+        if self.endpoints is not None and self.allow_prefix:
+            raise click.UsageError("--allow-prefix goes with --dns; an endpoints file is taken at its word")
 
     def find(self, sleds: Iterable[UUID]) -> tuple[Endpoints, tuple[Silence, ...]]:
         """Return where the daemons listen, and what DNS did not know.
@@ -48,5 +53,5 @@ class Way:
         if self.endpoints is not None:
             return read_endpoints(self.endpoints), ()
         form = SubscriptionForm(self.subscriptions or SubscriptionForm.VMM)
-        found = asyncio.run(discover(self.dns or "", sleds, subscriptions=form))
+        found = asyncio.run(discover(self.dns or "", sleds, subscriptions=form, prefixes=self.allow_prefix))
         return found.endpoints, found.silent

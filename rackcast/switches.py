@@ -14,8 +14,10 @@ from blueprints.errors import DeviceError
 from blueprints.identifiers import SwitchSlot
 from blueprints.ordering import in_order
 from collector.live import Live, SwitchReaders, Unread, read_switches
+from executor.answers import Json
+from executor.apis import Api
 from executor.discovery import discover
-from executor.http import Api, Client, Json
+from executor.http import Client
 from executor.identity import StrangerError, identify
 from executor.limits import Limits
 from executor.targets import Target

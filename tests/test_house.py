@@ -65,7 +65,19 @@ CLOCK_AND_NEW_IDS: Mapping[str, frozenset[str]] = {
 
 EXECUTOR_EDGE = frozenset(
     f"executor/{name}.py"
-    for name in ("compare", "discovery", "execute", "http", "names", "observe", "run", "sending", "transport")
+    for name in (
+        "answers",
+        "compare",
+        "discovery",
+        "execute",
+        "http",
+        "names",
+        "observe",
+        "run",
+        "sending",
+        "slots",
+        "transport",
+    )
 )
 """The modules of the executor that speak to devices; all others take values and return values."""
 

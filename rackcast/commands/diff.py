@@ -1,6 +1,7 @@
 """`rackcast diff`: two blueprints, or a blueprint and the rack."""
 
 import asyncio
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ from rackcast.terminal import console, print_json
 @json_option
 @click.pass_context
 def diff(
-    ctx: click.Context, /, blueprint: str, other: str | None, rack: bool, as_json: bool, **way: str | None
+    ctx: click.Context, /, blueprint: str, other: str | None, rack: bool, as_json: bool, **way: Any
 ) -> None:
     """Show what OTHER changes after BLUEPRINT, or with --rack what would have to be written to the rack.
 
@@ -46,7 +47,7 @@ def _with_blueprint(before: Blueprint, after: Blueprint, *, as_json: bool) -> in
     return Exit.DIFFERENCES if document["changes"] else Exit.DONE
 
 
-def _with_rack(blueprint: Blueprint, way: dict[str, str | None], *, as_json: bool) -> int:
+def _with_rack(blueprint: Blueprint, way: dict[str, Any], *, as_json: bool) -> int:
     endpoints, _ = Way(**way).find(blueprint.sleds)
     comparison = asyncio.run(compare(blueprint, endpoints))
     if as_json:

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 from attrs import evolve
@@ -34,7 +35,7 @@ def observe(
     sleds_of: str | None,
     against: str | None,
     as_json: bool,
-    **way: str | None,
+    **way: Any,
 ) -> None:
     """Ask every daemon of the rack what it holds.
 

@@ -1,6 +1,7 @@
 """Arguments and options that several commands share."""
 
 from collections.abc import Callable
+from ipaddress import IPv6Network
 from typing import Any
 
 import click
@@ -26,9 +27,30 @@ blueprint_argument = click.argument("blueprint", metavar="BLUEPRINT")
 _FORMS = click.Choice(["instance", "vmm"])
 
 
+class PrefixType(click.ParamType[IPv6Network]):
+    """An IPv6 prefix such as ``fd00:1122:3344:100::/56``."""
+
+    name = "prefix"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IPv6Network:
+        """Return the prefix that *value* names."""
+        try:
+            return IPv6Network(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 def rack_options(command: Command) -> Command:
-    """Add the two ways to find the rack's daemons."""
+    """Add the two ways to find the rack's daemons, and what goes with them; `rackcast.connect.Way` takes them."""
+    prefixes = "With --dns: call only addresses in PREFIX, such as the rack's own /56; repeat it for several."
     for option in (
+        click.option(
+            "--allow-prefix",
+            type=PrefixType(),
+            metavar="PREFIX",
+            multiple=True,
+            help=f"{prefixes} [default: fd00::/8, and loopback if the server is there]",
+        ),
         click.option("--subscriptions", type=_FORMS, help="With --dns: how sled-agents name a port. [default: vmm]"),
         click.option("--dns", metavar="ADDRESS[:PORT]", help="Ask this internal DNS server where the daemons are."),
         click.option("--endpoints", metavar="FILE", help="Read where the daemons listen from FILE."),

@@ -26,7 +26,7 @@ from simrack.rack import SimulatedRack
 
 Json = Any
 
-QUICK = Limits(request_seconds=5.0, pauses_seconds=(0.01, 0.02))
+QUICK = Limits(request_seconds=5.0, pause_seconds=0.01, pause_jitter_seconds=0.0)
 """Limits for racks whose daemons answer."""
 
 UNASKED = Safeguards(allow_mass_change=True)
@@ -35,7 +35,7 @@ UNASKED = Safeguards(allow_mass_change=True)
 LOSSY = Safeguards(allow_loss=True, allow_mass_change=True)
 """Safeguards that accept every loss; `Bench.run` names all groups of the blueprint that may move."""
 
-IMPATIENT = Limits(request_seconds=0.5, pauses_seconds=(0.01, 0.02))
+IMPATIENT = Limits(request_seconds=0.5, pause_seconds=0.01, pause_jitter_seconds=0.0)
 """Limits that make a silent daemon cheap."""
 
 

@@ -207,12 +207,12 @@ def test_a_name_with_two_ports_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
         def __init__(self, port: int) -> None:
             self.target, self.port = "one.host.", port
 
-    answers = [[Record(1), Record(1)], [Record(1), Record(2)]]
+    answers = [[Record(4676), Record(4676)], [Record(4676), Record(4677)]]
 
     async def ask(*_: object) -> list[Record]:
         return answers.pop(0)
 
     monkeypatch.setattr(Names, "_ask", ask)
-    assert asyncio.run(Names("::1", 53).services("_mgd._tcp")) == {"one.host.": 1}
+    assert asyncio.run(Names("::1", 53).services("_mgd._tcp")) == {"one.host.": 4676}
     with pytest.raises(BadAnswerError, match="two ports"):
         asyncio.run(Names("::1", 53).services("_mgd._tcp"))

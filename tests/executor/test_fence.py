@@ -258,7 +258,7 @@ def test_a_store_that_stops_to_answer_ends_a_run(
 def test_a_run_that_may_not_write_does_not_wait_to_try_again(bench: Bench, store: TargetStore) -> None:
     """What is forbidden is not a daemon that is slow: the run ends without a pause for each of its calls."""
     store.advance(FIRST)
-    slow = evolve(QUICK, in_flight=1, pauses_seconds=(5.0,))
+    slow = evolve(QUICK, in_flight=1, pause_seconds=5.0, pause_most_seconds=5.0)
 
     async def timed() -> Report:
         async with asyncio.timeout(10):
@@ -273,7 +273,7 @@ def test_a_second_try_is_a_write_too(bench: Bench, store: TargetStore) -> None:
     """A call that waits to be sent again is not sent once another blueprint is the target."""
     store.advance(FIRST)
     bench.fault("switch0 dpd", "status", status=503, method="POST", times=None)
-    waiting = evolve(QUICK, in_flight=1, pauses_seconds=(1.5,))
+    waiting = evolve(QUICK, in_flight=1, pause_seconds=1.5)
 
     async def race() -> Report:
         async def overtake() -> None:

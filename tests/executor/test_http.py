@@ -10,12 +10,14 @@ import pytest
 from attrs import evolve
 
 from blueprints.errors import BadAnswerError, InvariantError, SilentError
+from executor.answers import Answer, UnreachedError
+from executor.apis import KNOWN_VERSIONS, Api
 from executor.dpd import read_groups
-from executor.http import KNOWN_VERSIONS, Answer, Api, Client, UnreachedError
+from executor.http import Client
 from executor.limits import Limits
 from executor.transport import PlainTransport
 
-QUICK = Limits(request_seconds=0.3, pauses_seconds=(0.0,), answer_bytes=2000)
+QUICK = Limits(request_seconds=0.3, pause_seconds=0.0, pause_jitter_seconds=0.0, answer_bytes=2000)
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 

@@ -14,6 +14,7 @@ from blueprints.run_report import Outcome
 from blueprints.snapshot import MemberPorts, Policy, Snapshot, UnderlayRow
 from executor import compare, execute
 from executor.actions import Effect
+from executor.exchanges import Exchange
 from executor.observe import NO_ENDPOINT
 from executor.progress import CallFinished, Event, Observed, StageStarted
 from executor.report import Report, unfinished
@@ -231,6 +232,8 @@ def test_progress_is_told_in_small_events(bench: Bench) -> None:
     """Listeners hear of the reading, of each stage and of each call."""
     events: list[Event] = []
     report = bench.run(PLAN, progress=events.append)
+    assert any(isinstance(event, Exchange) for event in events)
+    events = [event for event in events if not isinstance(event, Exchange)]
     assert events[0] == Observed(targets=7, silent=0)
     stages = [event for event in events if isinstance(event, StageStarted)]
     assert sum(stage.calls for stage in stages) == len(report.actions)

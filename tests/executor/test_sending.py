@@ -8,13 +8,12 @@ from attrs import evolve
 
 from blueprints.blueprint import ExternalEntryRow, UnderlayEntry
 from blueprints.endpoints import SubscriptionForm
-from executor.actions import FORMS
+from blueprints.identifiers import Tag
 from executor.calls import call_for
 from executor.changes import Change, Kind
 from executor.dpd import read_groups
 from executor.observe import Rack
 from executor.sending import CallOutcome, Sent, send
-from executor.statuses import ENDPOINTS, MEANINGS, Endpoint, Meaning, meaning
 from executor.targets import Target
 from tests.executor.bench import QUICK, Bench, planned
 from tests.simrack.rows import G4, SWITCH0, TAG4, U4, small_rack
@@ -71,7 +70,7 @@ def test_what_exists_and_is_ours_but_different_is_updated(bench: Bench) -> None:
 
 def test_what_exists_and_is_somebody_elses_is_a_conflict(bench: Bench) -> None:
     """It is named, and stays as it is."""
-    theirs = change(Kind.UNDERLAY_CREATE, evolve(UNDERLAY, tag=evolve(UNDERLAY.tag, text="backup"), members=()))
+    theirs = change(Kind.UNDERLAY_CREATE, evolve(UNDERLAY, tag=Tag("backup"), members=()))
     _, ours, update, removal = sent(
         bench, theirs, CREATE, change(Kind.MEMBERS_ADD, UNDERLAY), change(Kind.UNDERLAY_DELETE, UNDERLAY)
     )
@@ -120,18 +119,3 @@ def test_lists_come_in_pages(bench: Bench) -> None:
     underlays, externals = asyncio.run(pages())
     assert (len(underlays), len(externals)) == (2, 2)
     assert {row.tag for row in underlays} == {row.tag for row in externals} >= {TAG4}
-
-
-def test_every_kind_has_an_endpoint_and_every_status_a_meaning() -> None:
-    """The table answers for each pair that a daemon documents, and what it does not know is a protocol error."""
-    assert set(ENDPOINTS) == set(Kind) == set(FORMS)
-    documented = (400, 404, 409, 410, 418, 429, 500, 501, 502, 503, 504, 507)
-    assert all((endpoint, status) in MEANINGS for endpoint in Endpoint for status in documented)
-    assert {meaning(endpoint, status) for endpoint in Endpoint for status in (302, 599, 202)} == {Meaning.PROTOCOL}
-
-
-def test_a_leave_is_done_only_if_the_port_is_said_to_be_gone() -> None:
-    """A path that a sled-agent does not know is no proof that nobody is left to leave."""
-    assert meaning(Endpoint.LEAVE, 404, "Not Found: NO_SUCH_INSTANCE") is Meaning.DONE
-    assert meaning(Endpoint.LEAVE, 410, "Gone: NO_SUCH_INSTANCE") is Meaning.DONE
-    assert meaning(Endpoint.LEAVE, 404, "Not Found") is Meaning.REFUSED

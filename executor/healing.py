@@ -1,0 +1,157 @@
+"""Healing a group whose chip is not as its daemon says: lead around that switch, delete it there, create it anew.
+
+Rules:
+    H1  the group is taken from the switch like any group that leaves one: sleds turn to the other switch first, the
+        routes are withdrawn, then the external and the underlay group go, each only if what must come before did.
+        What comes from outside by that switch is lost until it is there again; inside nothing is.
+    H2  where sleds send by that switch and the other one cannot take over, no order avoids a loss: somebody has to
+        accept it.
+    H3  once in a run, and so many groups at most. A group that was deleted and is refused again is wedged.
+
+Source: dpd restores its list after a change of members that failed half way, and not the chip; from then on it
+refuses what the chip has already, and its list proves nothing. Only deleting the group makes both equal again.
+This file does not know how anything is sent.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from attrs import evolve, frozen
+
+from blueprints.addresses import Address, UnderlayUnicast
+from blueprints.blueprint import Blueprint, ForwardingEntry, SwitchTables
+from blueprints.identifiers import SwitchSlot
+from executor.changes import Change, Kind
+from executor.debts import Failure
+from executor.targets import Daemon
+
+Suspect = tuple[SwitchSlot, Address]
+"""A switch, and the external group whose underlay group is in doubt there."""
+
+AWAY = frozenset(
+    {Kind.FORWARDING_SET, Kind.HOP_CHANGE, Kind.ROUTE_WITHDRAW, Kind.EXTERNAL_DELETE, Kind.UNDERLAY_DELETE}
+)
+"""What takes a group away from a switch."""
+
+BACK = frozenset({Kind.UNDERLAY_CREATE, Kind.EXTERNAL_CREATE, Kind.FORWARDING_SET, Kind.HOP_CHANGE, Kind.ROUTE_PUT})
+"""What brings it back."""
+
+
+def suspects_of(change: Change) -> set[Suspect]:
+    """Return the groups that *change* is about, on which switch; none for a change of a sled."""
+    if change.target.daemon is Daemon.SLED_AGENT:
+        return set()
+    return {(SwitchSlot(change.target.place), group) for group in change.groups}
+
+
+@frozen(kw_only=True)
+class Detour:
+    """A rack that gets along without some groups on some switches."""
+
+    blueprint: Blueprint
+    """The blueprint as it would be then."""
+
+    lossy: frozenset[Suspect]
+    """Those that nobody can lead around (rule H2); with consent they go all the same."""
+
+
+def detour(
+    blueprint: Blueprint, suspects: Collection[Suspect], zones: Mapping[SwitchSlot, Address], *, allow_loss: bool
+) -> Detour:
+    """Return how *blueprint* gets along without *suspects*.
+
+    Args:
+        blueprint: what the rack shall hold.
+        suspects: what is in doubt.
+        zones: where sleds reach the switches.
+        allow_loss: take those away too that nobody can lead around.
+    """
+    others = {suspect: _other(blueprint, suspect, suspects, zones) for suspect in suspects}
+    sends_by = {(group.next_hop_switch, group.multicast_ip) for group in blueprint.groups}
+    lossy = frozenset(each for each, other in others.items() if other is None and each in sends_by)
+    gone = [each for each in sorted(suspects, key=_key) if allow_loss or each not in lossy]
+    for slot, group in gone:
+        blueprint = _without(blueprint, slot, group)
+        other = others[slot, group]
+        if other is not None and (slot, group) in sends_by:
+            blueprint = _turned(blueprint, group, zones[slot], other, _unicast(zones[other]))
+    return Detour(blueprint=blueprint, lossy=lossy)
+
+
+def chosen(suspects: Iterable[Suspect], most: int) -> frozenset[Suspect]:
+    """Return those of *suspects* that are healed in one run, *most* at once."""
+    return frozenset(sorted(suspects, key=_key)[:most])
+
+
+def tried_in_vain(failure: Failure, suspects: Collection[Suspect]) -> Failure:
+    """Return *failure*, which no run mends if it is about making one of *suspects* anew (rule H3)."""
+    making = failure.change.kind in (Kind.UNDERLAY_CREATE, Kind.EXTERNAL_CREATE) and not failure.held
+    if not making or not suspects_of(failure.change) & set(suspects):
+        return failure
+    return evolve(failure, wedged=True, because=f"deleted, and could not be created anew: {failure.because}")
+
+
+def _key(suspect: Suspect) -> tuple[str, object]:
+    return (suspect[0].value, suspect[1].key)
+
+
+def _other(
+    blueprint: Blueprint, suspect: Suspect, suspects: Collection[Suspect], zones: Mapping[SwitchSlot, Address]
+) -> SwitchSlot | None:
+    """Return another switch that can take over."""
+    slot, group = suspect
+    if slot not in zones:
+        return None
+    return next((o for o in blueprint.switches if o is not slot and o in zones and (o, group) not in suspects), None)
+
+
+def _unicast(zone: Address) -> UnderlayUnicast:
+    return UnderlayUnicast.parse(zone.text)
+
+
+def _without(blueprint: Blueprint, slot: SwitchSlot, group: Address) -> Blueprint:
+    tables = blueprint.switches[slot]
+    underlays = _underlays(blueprint, group)
+    less = SwitchTables(
+        generation=tables.generation,
+        underlay_groups=[row for row in tables.underlay_groups if row.group_ip not in underlays],
+        external_groups=[row for row in tables.external_groups if row.group_ip != group],
+        mrib_routes=[row for row in tables.mrib_routes if row.group != group],
+    )
+    return evolve(blueprint, switches={**blueprint.switches, slot: less})
+
+
+def _underlays(blueprint: Blueprint, group: Address) -> set[Address]:
+    return {row.underlay_ip for row in blueprint.groups if row.multicast_ip == group}
+
+
+def _turned(
+    blueprint: Blueprint, group: Address, left: Address, other: SwitchSlot, taken: UnderlayUnicast
+) -> Blueprint:
+    """Return *blueprint* with what sleds send to *group* by the hop *left* sent by the *other* switch."""
+    underlays = _underlays(blueprint, group)
+
+    def turned(entries: Iterable[ForwardingEntry]) -> tuple[ForwardingEntry, ...]:
+        return tuple(
+            evolve(row, next_hops=[evolve(h, next_hop=taken) if h.next_hop == left else h for h in row.next_hops])
+            if row.underlay in underlays
+            else row
+            for row in entries
+        )
+
+    shared = {id(sled.forwarding): turned(sled.forwarding) for sled in blueprint.sleds.values()}
+    sleds = {sled: evolve(its, forwarding=shared[id(its.forwarding)]) for sled, its in blueprint.sleds.items()}
+    groups = [evolve(g, next_hop_switch=other) if g.multicast_ip == group else g for g in blueprint.groups]
+    return evolve(blueprint, sleds=sleds, groups=groups)
+
+
+def concerned(changes: Iterable[Change], suspects: Collection[Suspect], kinds: Collection[Kind]) -> list[Change]:
+    """Return what of *changes* is a step of healing *suspects*: of these *kinds*, on their switches or on sleds."""
+    groups = {group for _, group in suspects}
+    wanted = set(suspects)
+    return [
+        change
+        for change in changes
+        if change.kind in kinds
+        and not groups.isdisjoint(change.groups)
+        and (change.target.daemon is Daemon.SLED_AGENT or suspects_of(change) & wanted)
+    ]
