@@ -82,7 +82,9 @@ def external(value: Json, where: str) -> SeenExternal:
 def group_id(value: Json, where: str) -> int | None:
     """Return the id that a switch gave to an underlay group and to the external ones that lead to it."""
     table = obj(value, where)
-    return None if table.get("external_group_id") is None else integer(table, "external_group_id", where, limit=0xFFFF)
+    return (
+        None if table.get("external_group_id") is None else integer(table, "external_group_id", where, limit=0xFFFF)
+    )
 
 
 def _mac(value: Json, where: str) -> str:
