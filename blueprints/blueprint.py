@@ -404,6 +404,13 @@ class Blueprint(Content):
     snapshot_digest: str
     made: Made | None = None
 
+    body: str | None = field(init=False, default=None, eq=False, repr=False)
+    """The canonical text of the content, where it was made for the digest; a changed blueprint has none."""
+
+    def keep_body(self, body: str) -> None:
+        """Remember the text of this very content."""
+        object.__setattr__(self, "body", body)
+
 
 def same_content(one: Content, other: Content) -> bool:
     """Return whether both decide the same, whatever their names and ancestors."""

@@ -25,7 +25,7 @@ from blueprints.lines import outlined
 from blueprints.observation import OBSERVATION_FORMAT, Observation
 from blueprints.quick import fits, parts_of, records
 from blueprints.snapshot import SNAPSHOT_FORMAT, Group, Instance, Member, Sled, Snapshot, UnderlayRow
-from blueprints.text import loads, pieces
+from blueprints.text import items, loads, pieces
 
 T = TypeVar("T")
 Plain = dict[str, Any]
@@ -206,8 +206,29 @@ def file_form(blueprint: Blueprint) -> Plain:
 
 
 def blueprint_pieces(blueprint: Blueprint) -> Iterator[str]:
-    """Yield the blueprint's bytes bit by bit: the canonical text of its file form, made without it."""
-    return pieces({"format": BLUEPRINT_FORMAT, **unstructure(_head(blueprint)), **outlined(to_file(blueprint))})
+    """Yield the blueprint's text bit by bit: the canonical text of its file form, made without it."""
+    head = {"format": BLUEPRINT_FORMAT, **unstructure(_head(blueprint))}
+    return _with_body(head, _body_of(blueprint) if blueprint.body is None else (blueprint.body,))
+
+
+def _body_of(content: Content) -> Iterator[str]:
+    return items(outlined(to_file(content)))
+
+
+def _with_body(head: Plain, body: Iterable[str]) -> Iterator[str]:
+    yield "{\n"
+    yield from items(head)
+    yield ",\n"
+    yield from body
+    yield "\n}\n"
+
+
+def signed(blueprint: Blueprint, made: Made) -> Blueprint:
+    """Return *blueprint* as *made* says it was; its text is not made again."""
+    said = evolve(blueprint, made=made)
+    if blueprint.body is not None:
+        said.keep_body(blueprint.body)
+    return said
 
 
 def _head(blueprint: Blueprint) -> dict[str, Any]:
@@ -224,9 +245,9 @@ def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot
         snapshot: the digest of the snapshot it was planned from.
     """
     head = {"parent": unstructure(parent), "generation": generation, "snapshot_digest": snapshot}
-    texts = pieces({"format": BLUEPRINT_FORMAT, **head, **outlined(to_file(content))})
-    digest = _digest_of(text.encode() for text in texts)
-    return Blueprint(
+    body = "".join(_body_of(content))
+    digest = _digest_of(text.encode() for text in _with_body({"format": BLUEPRINT_FORMAT, **head}, (body,)))
+    blueprint = Blueprint(
         id=uuid5(content.rack_id, digest),
         digest=digest,
         parent=parent,
@@ -234,6 +255,8 @@ def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot
         snapshot_digest=snapshot,
         **_fields(content, CONTENT_FIELDS),
     )
+    blueprint.keep_body(body)
+    return blueprint
 
 
 def _structure_halves(body: Plain, content_kind: type[T], source: str) -> tuple[_Head, T]:

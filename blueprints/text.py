@@ -87,6 +87,15 @@ def pieces(document: dict[str, Any]) -> Iterator[str]:
     yield "\n"
 
 
+def items(document: dict[str, Any]) -> Iterator[str]:
+    """Yield what stands between the braces of `pieces`, without the newlines beside them."""
+    before = ""
+    for key, item in document.items():
+        yield f"{before}{one_line(key)}: "
+        yield from _laid_out(item, 1)
+        before = ",\n"
+
+
 def _laid_out(value: Any, depth: int) -> Iterator[str]:
     if not _is_table(value, depth):
         yield one_line(value)

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import click
-from attrs import evolve
 
 from blueprints.blueprint import Blueprint, Made
+from blueprints.documents import signed
 from blueprints.files import STANDARD, read_blueprint, read_snapshot, write_blueprint
 from blueprints.findings import Finding
 from planner import plan as make_plan
 from rackcast import __version__
+from rackcast.bulk import bulk
 from rackcast.commands.options import json_option
 from rackcast.exits import Exit
 from rackcast.terminal import console, print_json
@@ -38,21 +39,22 @@ def plan(
     *,
     waive_limits: bool,
     as_json: bool,
-    **signed: str | None,
+    **said: str | None,
 ) -> None:
     """Plan SNAPSHOT and write the blueprint.
 
     The same snapshot and parent give the same bytes. With a parent that already says all there is to say, the
     parent itself is written. A plan that a switch has no room for is not written: that ends with 7.
     """
-    before = read_blueprint(parent) if parent else None
-    blueprint = make_plan(read_snapshot(snapshot), before)
+    with bulk():
+        before = read_blueprint(parent) if parent else None
+        blueprint = make_plan(read_snapshot(snapshot), before)
     too_much = [found for found in blueprint.findings if found.code == "capacity_exceeded"]
     if too_much and not waive_limits:
         _refuse(too_much)
         ctx.exit(Exit.REFUSED)
     if blueprint is not before:
-        blueprint = evolve(blueprint, made=_made(**signed))
+        blueprint = signed(blueprint, _made(**said))
     write_blueprint(output, blueprint)
     _tell(blueprint, unchanged=blueprint is before, as_json=as_json and output != STANDARD)
 
