@@ -7,7 +7,8 @@ Rules:
     G2  a change that failed, was held back or did not come into effect closes the gates of its group that name it.
     G3  a target that could not be read closes no gate of another target, except where the table says so, and
         except for what must hold a group before another place may let go of it (`Change.via`).
-    G4  a group whose address still belongs to another one is widened nowhere (`executor.intents`).
+    G4  a group whose address still belongs to another one is widened nowhere (`executor.intents`), but for what
+        ports need that have to leave; they leave under the mapping that stands.
 
 This file does not know what became of a call, only that it failed.
 """
@@ -91,6 +92,13 @@ class Wait:
     places: frozenset[str] = field(converter=_names)
     """Targets by name that have to let go of it."""
 
+    leaves: bool = False
+    """Ports must leave there: what that needs does not wait."""
+
+    def needs(self, change: Change) -> bool:
+        """Return whether a port that must leave needs *change*: without a mapping no leave has an effect."""
+        return self.leaves and change.kind is Kind.M2P_SET and str(change.target) in self.places
+
     def __str__(self) -> str:
         """Return what people are told."""
         return f"waits: {self.because}, at {', '.join(sorted(self.places))}"
@@ -126,8 +134,9 @@ class Ledger:
     def closed(self, change: Change) -> str | None:
         """Return why *change* may not be sent now, or None where nothing holds it."""
         for group in change.groups:
-            if group in self.occupied and waits_for_address(change):
-                return str(self.occupied[group])
+            wait = self.occupied.get(group)
+            if wait is not None and waits_for_address(change) and not wait.needs(change):
+                return str(wait)
         if change.held:
             return change.held
         for gate in FORMS[change.kind].gates:
@@ -139,6 +148,8 @@ class Ledger:
     def _closed_gate(self, change: Change, gate: Gate) -> str | None:
         for kind in gate.kinds:
             for group in change.groups:
+                if kind is Kind.M2P_MOVE and change.kind is Kind.LEAVE and group in self.occupied:
+                    continue  # it was held back (rule G4): the mapping stands that the port joined under
                 for target in self.troubles.get((kind, group), ()):
                     if _in_scope(gate.scope, change.target, target):
                         return f"waits for {kind} of {group} {gate.scope.value}"

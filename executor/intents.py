@@ -6,8 +6,9 @@ Rules:
     I2  an underlay address that one group had is another's only once no daemon leads the former there any more: a
         port that did not leave, or a sender that is still mapped, would reach the other group's members. A daemon
         that did not answer may still lead there.
-    I3  an external address that goes from one group to another, which the tags on the switches tell, waits for the
-        leaves that are owed under it: subscriptions go by address.
+    I3  an external address that goes from one group to another waits for the leaves that are owed under it, since
+        subscriptions go by address. The tags on the switches tell: another one of ours stands there, or none does
+        and nothing else shows that the group was there before. Ports that shall hear the new group need not leave.
     I4  what a blueprint says of a sled that it does not name any more is nothing: its leaves are kept, unasked.
 
 Sources: a packet engine keeps subscriptions by underlay group and translates a leave through the mapping of the
@@ -16,7 +17,7 @@ This file does not know files, nor how calls are sent.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from uuid import UUID
 
 from attrs import evolve
@@ -28,7 +29,7 @@ from executor.changes import Change, Difference, Kind
 from executor.gates import Wait
 from executor.journal import Intents, OwedLeave, Retired
 from executor.ownership import mappings_seen, ownership
-from executor.targets import Target
+from executor.targets import Daemon, Target
 
 _REBUILDS = (Kind.REBUILD_EXTERNAL, Kind.REBUILD_UNDERLAY)
 
@@ -118,16 +119,47 @@ def _silent(content: Content, observation: Observation) -> Iterator[str]:
             yield str(Target.sled(sled))
 
 
-def occupied(content: Content, difference: Difference, intents: Intents) -> Mapping[Address, Wait]:
-    """Return the groups of the blueprint that must wait for their addresses (rules I2, I3)."""
+def unproven(content: Content, observation: Observation, earlier: Iterable[Retired]) -> frozenset[Address]:
+    """Return the groups that nothing shows to have been in the rack before this run (rule I3).
+
+    A switch shows it by the tag, a sled by the mapping, unless that is what an earlier group may have left.
+    """
+    left = {(entry.group, entry.underlay) for entry in earlier}
+    tags = {group.multicast_ip: group.tag.text for group in content.groups}
+    mappings = {(group.multicast_ip, group.underlay_ip) for group in content.groups}
+    shown = {
+        row.group_ip
+        for switch in observation.switches.values()
+        for row in switch.external_groups or ()
+        if row.tag == tags.get(row.group_ip)
+    }
+    for target, group, underlay in mappings_seen(observation):
+        if target.daemon is Daemon.SLED_AGENT and (group, underlay) in mappings - left:
+            shown.add(group)
+    return frozenset(tags.keys() - shown)
+
+
+def occupied(
+    content: Content, difference: Difference, intents: Intents, new: Collection[Address]
+) -> Mapping[Address, Wait]:
+    """Return the groups of the blueprint that must wait for their addresses (rules I2, I3).
+
+    Args:
+        content: the blueprint.
+        difference: what is to be done.
+        intents: what is owed now.
+        new: groups that were not there before; see `unproven`.
+    """
     waits = dict(_leads_elsewhere(content, intents.retired))
     owing: defaultdict[Address, set[str]] = defaultdict(set)
     for leave in intents.leaves:
-        if leave.sled_id in content.sleds:
+        tables = content.sleds.get(leave.sled_id)
+        if tables is not None and not _is_wanted(tables, leave):
             owing[leave.group_ip].add(str(Target.sled(leave.sled_id)))
     rebuilt = {group for change in difference.changes if change.kind in _REBUILDS for group in change.groups}
-    for address in rebuilt.intersection(owing, (group.multicast_ip for group in content.groups)):
-        waits[address] = Wait(because=f"ports of the group before must leave {address}", places=owing[address])
+    for address in rebuilt.union(new).intersection(owing, (group.multicast_ip for group in content.groups)):
+        because = f"ports of the group before must leave {address}"
+        waits[address] = Wait(because=because, places=owing[address], leaves=True)
     return waits
 
 

@@ -15,7 +15,7 @@ from blueprints.blueprint import Blueprint
 from blueprints.observation import Observation
 from executor.changes import Change, Difference, Kind
 from executor.gates import Wait
-from executor.intents import occupied, owed_leave, owed_leaves, retired
+from executor.intents import occupied, owed_leave, owed_leaves, retired, unproven
 from executor.journal import Intents, JournalFile
 
 _LEAVING = (Kind.LEAVE, Kind.MOVE_LEAVE)
@@ -35,6 +35,9 @@ class Memory:
     intents: Intents = field(factory=Intents, init=False)
     """What is owed now."""
 
+    new: frozenset[Address] = field(factory=frozenset, init=False)
+    """Groups that were not in the rack before this run."""
+
     @property
     def kept(self) -> Intents | None:
         """What the journal holds; None if there is none."""
@@ -42,6 +45,7 @@ class Memory:
 
     def look(self, difference: Difference, seen: Observation) -> None:
         """Find out what is owed before anything is sent."""
+        self.new = unproven(self.blueprint, seen, self.on_disk.retired)
         self.intents = Intents(
             leaves=set(owed_leaves(self.blueprint, difference, self.on_disk.leaves)),
             retired=retired(self.blueprint, seen, self.on_disk.retired),
@@ -54,7 +58,7 @@ class Memory:
 
     def occupied(self, difference: Difference) -> Mapping[Address, Wait]:
         """Return the groups that must wait for their addresses now."""
-        return occupied(self.blueprint, difference, self.intents)
+        return occupied(self.blueprint, difference, self.intents, self.new)
 
     def acknowledge(self, changes: Iterable[Change]) -> None:
         """Forget the leaves among *changes*, which are in effect."""

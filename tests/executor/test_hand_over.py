@@ -14,6 +14,7 @@ from tests.executor.bench import IMPATIENT, Bench, planned, summary
 from tests.executor.deaths import keeping, killed, killed_after, orphans
 from tests.simrack.rows import (
     G6,
+    LISTENER,
     RACK,
     READER,
     S6,
@@ -154,3 +155,59 @@ def test_the_next_groups_wait_is_told_in_the_report(bench: Bench, journal: Journ
     report = bench.run(after, limits=IMPATIENT, safeguards=keeping(journal, allow_loss=True))
     assert ("switch0 dpd", "underlay_create", G9) in summary(report)
     assert {"m2p_set", "join"} <= {kind for _, kind, groups in summary(report) if groups == G9}
+
+
+U6_SALTED = "ff04::ff3e:0:8000:0"
+
+
+def replaced(underlay: str, *listeners: UUID) -> Snapshot:
+    """Return the rack after its second group was made anew, at the same address but under that underlay group."""
+    rack = handed_over(G6, *listeners)
+    rows = [rack.underlay_groups[0], evolve(rack.underlay_groups[1], multicast_ip=Address.parse(underlay))]
+    return evolve(rack, underlay_groups=rows)
+
+
+@pytest.mark.parametrize("listeners", [(READER,), (SPEAKER,), (READER, SPEAKER)], ids=["stays", "leaves", "both"])
+def test_a_group_made_anew_under_another_underlay_group_does_not_wait_for_itself(
+    bench: Bench, journal: JournalFile, listeners: tuple[UUID, ...]
+) -> None:
+    """Ports of before leave under the mapping that stands, and those of both groups just move along."""
+    bench.run(FIRST)
+    world = replaced(U6_SALTED, *listeners)
+    after = planned(world, FIRST)
+    bench.enter(world)
+    accepted = keeping(journal, allow_loss=True, move_underlay=[Address.parse(G6)])
+    report = bench.run(after, safeguards=accepted)
+    assert (report.exit_code, report.owed, orphans(bench, after)) == (0, (), [])
+    assert (bench.heard(G6, S6), journal.read(RACK)) == (dict.fromkeys(listeners, 1), Intents())
+
+
+def test_a_leave_that_is_owed_on_a_sled_without_the_mapping_does_not_block_the_group(
+    bench: Bench, journal: JournalFile
+) -> None:
+    """A sled that was booted meanwhile gets the mapping first: without it no leave would have an effect."""
+    bench.run(FIRST)
+    world = handed_over(G6, SPEAKER)
+    after = planned(world, FIRST)
+    bench.enter(world)
+    bench.control("POST", "/restarts", {"target": f"sled {SLEDS[0]}", "keep_state": False})
+    report = bench.run(after, safeguards=keeping(journal, allow_loss=True))
+    assert (report.exit_code, report.owed, orphans(bench, after)) == (0, (), [])
+    assert bench.heard(G6, S6) == {SPEAKER: 1}
+
+
+def test_a_new_group_waits_for_ports_that_the_journal_remembers(bench: Bench, journal: JournalFile) -> None:
+    """Also where the former group is gone from all switches, and so no tag tells that the address had an owner."""
+    bench.run(FIRST)
+    rack = small_rack()
+    gone = evolve(rack, groups=rack.groups[:1], underlay_groups=rack.underlay_groups[:1], members=rack.members[:3])
+    between = planned(gone, FIRST)
+    bench.enter(gone)
+    bench.fault(f"sled {SLEDS[0]}", "refuse", times=None)
+    bench.run(between, limits=IMPATIENT, safeguards=keeping(journal))
+    bench.calm()
+    world = handed_over(G6, LISTENER)
+    bench.enter(world)
+    listen, strangers = leaks(bench, G6, S6, {LISTENER})
+    report = bench.run(planned(world, between), progress=listen, safeguards=keeping(journal))
+    assert (report.exit_code, strangers, bench.heard(G6, S6)) == (0, set(), {LISTENER: 1})
