@@ -5,12 +5,18 @@ Sources: the API documents of dpd 12 and 13, mgd 13 and sled-agent 49. Source fi
 This file does not know when a body is sent, nor where to.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from blueprints.errors import InvariantError
 
 Json = Any
+
+
+def encoded(body: Json) -> bytes:
+    """Return the bytes of *body* as they are sent; no body is no bytes."""
+    return b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
 
 
 def _members(row: Any) -> Json:
@@ -24,14 +30,14 @@ def members_body(row: Any) -> Json:
 
 def underlay_body(row: Any) -> Json:
     """Return a new underlay group with its members: created empty, some chips never count it as filled."""
-    return {"group_ip": row.group_ip.text, "members": _members(row), "tag": row.tag.text}
+    return {"group_ip": row.group_ip.text, "members": _members(row), "tag": str(row.tag)}
 
 
 def external_attributes(row: Any) -> dict[str, Json]:
     """Return the three attributes of an external group that an update replaces together."""
     target = {
         "internal_ip": row.internal_ip.text,
-        "inner_mac": {"a": list(row.inner_mac.octets)},
+        "inner_mac": {"a": list(bytes.fromhex(str(row.inner_mac).replace(":", "")))},
         "vni": row.vni,
     }
     return {
@@ -54,7 +60,7 @@ def _sources(row: Any) -> Json:
 
 def external_body(row: Any) -> Json:
     """Return a new external group."""
-    return {"group_ip": row.group_ip.text, "tag": row.tag.text, **external_attributes(row)}
+    return {"group_ip": row.group_ip.text, "tag": str(row.tag), **external_attributes(row)}
 
 
 def _hop(hop: Any) -> Json:

@@ -12,7 +12,7 @@ from attrs import frozen
 from blueprints.addresses import Address
 from blueprints.endpoints import SubscriptionForm
 from executor.actions import FORMS, MEMBERSHIP, Form
-from executor.bodies import Json
+from executor.bodies import Json, encoded
 from executor.changes import Change, Kind
 from executor.targets import Target
 
@@ -36,6 +36,11 @@ class Call:
     body: Json = None
     changes: tuple[Change, ...]
     """What it brings about: one change, or those of a batch."""
+
+    @property
+    def content(self) -> bytes:
+        """The body as it is sent."""
+        return encoded(self.body)
 
     @property
     def kind(self) -> Kind:

@@ -21,6 +21,7 @@ from executor.interruptions import Interruption
 from executor.journal import Intents
 from executor.sending import CallOutcome, Sent
 from executor.standings import Debt, Standing
+from executor.terms import terms_json
 
 Json = Any
 
@@ -169,8 +170,15 @@ def call_json(call: Call) -> dict[str, Json]:
 
 
 def action_json(sent: Sent) -> dict[str, Json]:
-    """Return one call and its outcome as plain data."""
-    return {**call_json(sent.call), "outcome": sent.outcome.value, "status": sent.status, "note": sent.note}
+    """Return one call and its outcome as plain data; one that is only planned with the terms that it rests on."""
+    terms = terms_json(sent.call) if sent.outcome is CallOutcome.PLANNED else {}
+    return {
+        **call_json(sent.call),
+        **terms,
+        "outcome": sent.outcome.value,
+        "status": sent.status,
+        "note": sent.note,
+    }
 
 
 def owed_json(owed: Owed) -> dict[str, Json]:

@@ -3,23 +3,26 @@
 This file does not know how a run goes.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.text import Text
 
 from blueprints.run_report import Outcome, TargetState
+from executor.calls import Call
 from executor.changes import Change, Difference, Kind
 from executor.classes import CLASSES, Class, Classified
 from executor.compare import Comparison
 from executor.interruptions import Interruption
+from executor.inverses import inverse
 from executor.report import Report
 from executor.sending import CallOutcome, Sent
 from executor.standings import WEIGHTS, Standing
+from executor.terms import expected, preconditions
 from rackcast.terminal import plural, safe, short, table
 
 SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
@@ -164,8 +167,35 @@ def _print_others(out: Console, said: Report | Difference) -> None:
 
 
 def print_calls(report: Report) -> None:
-    """Print the exact calls of a dry run, in order, one a line."""
+    """Print the exact calls of a dry run, in order: one a line, and below it what it rests on and takes it back."""
     for sent in report.actions:
-        call = sent.call
-        body = "" if call.body is None else " " + json.dumps(call.body)
-        click.echo(safe(f"{call.target}: {call.method} {call.path}{body}"))
+        click.echo(safe(_request(sent.call)))
+        for said in _terms(sent.call):
+            click.echo(safe(f"    # {said}"))
+
+
+def _request(call: Call) -> str:
+    """Return a request on one line, its body to the letter as it is sent."""
+    return f"{call.target}: {call.method} {call.path} {call.content.decode()}".rstrip()
+
+
+def _terms(call: Call) -> Iterable[str]:
+    said = "; ".join(_condition(row) for row in preconditions(call))
+    yield f"rests on: {said}"
+    yield f"expects: {', '.join(map(str, expected(call.kind)))}"
+    back = inverse(call)
+    if not back.calls:
+        yield f"nothing takes it back: {back.because}"
+    for each in back.calls:
+        yield f"taken back by: {_request(each)}"
+
+
+def _condition(row: Mapping[str, Any]) -> str:
+    """Return one precondition in words."""
+    if "object" in row:
+        return f"{row['object']} {row['is']}"
+    if "in_effect" in row:
+        return f"no {' or '.join(row['in_effect'])} of {', '.join(row['groups'])} owed {row['where']}"
+    if "switch" in row:
+        return f"{row['switch']} holds {', '.join(row['holds'])}"
+    return f"{row['read']} was read"

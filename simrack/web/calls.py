@@ -28,12 +28,13 @@ class Call:
     """The kind of fault that changed the answer, if any."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the call for the control interface; a body that is not JSON as text."""
+        """Return the call for the control interface; a body that is not JSON as text, and as it came."""
         return {
             "target": self.target,
             "method": self.method,
             "path": self.path,
             "body": _readable(self.body),
+            "content": self.body.decode("utf-8", "replace"),
             "status": self.status,
             "fault": self.fault,
         }
