@@ -12,7 +12,8 @@ from blueprints.snapshot import Snapshot
 from simrack.nics import SOCKETS, Nics
 from simrack.rack import Datastore, SimulatedRack
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Sent by Ctrl-C, a supervisor, and a terminal that is closed."""
 
 WITHOUT_DATASTORE: AbstractContextManager[Datastore | None] = nullcontext()
 ON_SOCKETS: AbstractContextManager[Nics] = nullcontext(SOCKETS)
@@ -26,7 +27,7 @@ def run(
     beside: AbstractContextManager[Datastore | None] = WITHOUT_DATASTORE,
     on: AbstractContextManager[Nics] = ON_SOCKETS,
 ) -> None:
-    """Serve the rack of *snapshot* until SIGTERM or SIGINT; call *ready* once every server listens.
+    """Serve the rack of *snapshot* until it is told to stop; call *ready* once every server listens.
 
     The contexts *beside*, which starts a datastore, and *on*, which makes NICs, last as long as the rack: what they
     started is ended whatever happens.
@@ -49,7 +50,8 @@ async def _serve(
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in _STOPPING:
-        loop.add_signal_handler(number, stopping.set)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # such as under nohup
+            loop.add_signal_handler(number, stopping.set)
     with on as nics, beside as datastore:
         rack = SimulatedRack(snapshot, control_port=control_port, datastore=datastore, nics=nics)
         try:

@@ -287,7 +287,7 @@ print("stopped")
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_runs_in_the_foreground_until_a_signal(client: httpx.Client, number: signal.Signals) -> None:
     """It says when it is ready, serves, and ends in order even while a client is held."""
     with subprocess.Popen(

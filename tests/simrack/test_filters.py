@@ -27,6 +27,7 @@ from simrack.world import world_of
 from tests.simrack.program import ok, program
 from tests.simrack.rows import G4, G6, LISTENER, SLEDS, propolis, small_rack
 from tests.simrack.talk import Talk
+from tests.simrack.test_datastore_sim import MISSING
 from tests.simrack.test_sled_agent import memberships, needs_proc
 
 ROOT = Path(__file__).parents[2]
@@ -197,3 +198,19 @@ def test_the_switch_counts_joins(snapshot: str, client: httpx.Client, word: str,
         told = process.stderr.read().splitlines()
     assert len(told) == lines
     assert all(NEEDED in line for line in told)
+
+
+def test_namespaces_and_another_kind_are_wrong_usage(snapshot: str) -> None:
+    """Only one thing can hold the filters."""
+    words = [sys.executable, "-m", "rackcast", "sim", snapshot, "--netns", "--filters", "counted"]
+    ending = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, timeout=30)
+    assert ending.returncode == 2
+    assert "give one of them" in ending.stderr
+
+
+def test_namespaces_without_their_extra_are_wrong_usage(snapshot: str) -> None:
+    """It says what to install."""
+    words = [sys.executable, "-c", MISSING, "pyroute2", "sim", snapshot, "--netns"]
+    ending = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT, timeout=30)
+    assert (ending.returncode, ending.stdout) == (2, "")
+    assert "pip install 'rackcast[netns]'" in ending.stderr

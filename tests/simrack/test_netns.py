@@ -44,10 +44,12 @@ def _allowed() -> None:
     if shutil.which("ip") is None:
         pytest.skip("there is no command ip to look into namespaces with")
     try:
-        with namespaces(small_rack(sleds=(), instances=(), members=())) as nics:
-            nics.make(HERE, "00000000")
-    except PermissionError as error:
-        pytest.skip(f"this user may not make network namespaces: {error}")
+        with namespaces(small_rack()):
+            pass
+    except InputRejectedError as error:
+        if "the rights of root" not in str(error):
+            raise
+        pytest.skip(f"this user may not make them: {error}")
 
 
 def ip(*words: str) -> str:
@@ -244,7 +246,7 @@ def started(process: "subprocess.Popen[str]") -> dict[str, str]:
 class TestCommand:
     """`rackcast sim --netns`."""
 
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     def test_a_signal_ends_its_namespaces(self, command: list[str], number: signal.Signals) -> None:
         """Its first line names them; they are gone when it has ended."""
         before = ours()
