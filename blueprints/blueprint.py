@@ -404,10 +404,10 @@ class Blueprint(Content):
     snapshot_digest: str
     made: Made | None = None
 
-    body: str | None = field(init=False, default=None, eq=False, repr=False)
-    """The canonical text of the content, where it was made for the digest; a changed blueprint has none."""
+    body: tuple[str, ...] | None = field(init=False, default=None, eq=False, repr=False)
+    """The canonical text of the content in pieces, where it was made for the digest; a changed blueprint has none."""
 
-    def keep_body(self, body: str) -> None:
+    def keep_body(self, body: tuple[str, ...]) -> None:
         """Remember the text of this very content."""
         object.__setattr__(self, "body", body)
 

@@ -208,7 +208,7 @@ def file_form(blueprint: Blueprint) -> Plain:
 def blueprint_pieces(blueprint: Blueprint) -> Iterator[str]:
     """Yield the blueprint's text bit by bit: the canonical text of its file form, made without it."""
     head = {"format": BLUEPRINT_FORMAT, **unstructure(_head(blueprint))}
-    return _with_body(head, _body_of(blueprint) if blueprint.body is None else (blueprint.body,))
+    return _with_body(head, _body_of(blueprint) if blueprint.body is None else blueprint.body)
 
 
 def _body_of(content: Content) -> Iterator[str]:
@@ -245,8 +245,8 @@ def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot
         snapshot: the digest of the snapshot it was planned from.
     """
     head = {"parent": unstructure(parent), "generation": generation, "snapshot_digest": snapshot}
-    body = "".join(_body_of(content))
-    digest = _digest_of(text.encode() for text in _with_body({"format": BLUEPRINT_FORMAT, **head}, (body,)))
+    body = tuple(_body_of(content))
+    digest = _digest_of(text.encode() for text in _with_body({"format": BLUEPRINT_FORMAT, **head}, body))
     blueprint = Blueprint(
         id=uuid5(content.rack_id, digest),
         digest=digest,
