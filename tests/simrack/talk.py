@@ -37,7 +37,8 @@ class Talk:
         version = version or show_version(NEWEST[kind])
         headers = {"api-version": version}
         response = self.client.request(method, self.rack.url(target) + path, json=body, headers=headers)
-        assert answer_problems(kind, version, response) == []
+        problems = answer_problems(kind, version, response)
+        assert problems == [], problems
         return response
 
     def dpd(self, method: str, path: str, body: Json = None, slot: SwitchSlot = SwitchSlot.SWITCH0) -> httpx.Response:
