@@ -32,3 +32,29 @@ class Elsewhere:
 
     tests: tuple[str, ...]
     """File and function, as ``executor/test_faults.py::test_x``."""
+
+
+ELSEWHERE: dict[str, Elsewhere] = {
+    "T17": Elsewhere(
+        "an answer of the right form with a field that is missing or of another type is refused whole",
+        (
+            "executor/test_decoding.py::test_no_field_of_ours_may_be_missing",
+            "executor/test_decoding.py::test_no_field_of_ours_may_have_another_type",
+        ),
+    ),
+    "S11": Elsewhere(
+        "an address that is reused while ports of the former group may still listen waits for every sled",
+        (
+            "executor/test_hand_over.py::test_an_address_waits_for_a_sled_that_does_not_answer",
+            "executor/test_hand_over.py::test_an_address_is_handed_over_in_one_run_and_nobody_of_before_hears_it",
+            "executor/test_hand_over.py::test_a_hand_over_that_is_killed_after_any_call_is_made_good",
+        ),
+    ),
+    "S9": Elsewhere(
+        "a word for a replication that nobody knows makes the list unknown, and with it the sled",
+        ("executor/test_decoding.py::test_no_field_of_ours_may_have_another_type",),
+    ),
+}
+
+NOT_CARRIED_OUT: dict[str, str] = {}
+"""Row to why it has no test."""
