@@ -9,6 +9,7 @@ from types import MappingProxyType
 from uuid import UUID
 
 from blueprints.identifiers import SwitchSlot
+from blueprints.snapshot import Snapshot
 from simrack import ddmd, mgs
 from simrack.dpd import http as dpd_http
 from simrack.dpd.groups import Dpd
@@ -17,6 +18,7 @@ from simrack.mgd.routes import Mrib
 from simrack.sledagent import http as sled_http
 from simrack.sledagent.agent import SledAgent
 from simrack.web.daemon import Daemon, Restart
+from simrack.web.fault_kinds import DNS
 from simrack.web.router import Route, Router
 from simrack.web.versions import NEWEST, DaemonKind, Version
 from simrack.world import World, sled_target, switch_target
@@ -74,8 +76,13 @@ def _restart_sled_agent(agent: SledAgent, keep: bool) -> None:
         agent.reboot()
 
 
+def _restart_ddmd(world: World, slot: SwitchSlot, _: bool) -> None:
+    """Ddmd derives all that it tells, and takes some time to hear its peers."""
+    world.restart_ddmd(slot)
+
+
 def _restart_stateless(_: bool) -> None:
-    """Ddmd and MGS derive all that they tell."""
+    """MGS derives all that it tells."""
 
 
 def _restart_of(world: World, kind: DaemonKind, slot: SwitchSlot) -> Restart:
@@ -83,6 +90,8 @@ def _restart_of(world: World, kind: DaemonKind, slot: SwitchSlot) -> Restart:
         return partial(_restart_dpd, world.dpds[slot])
     if kind is DaemonKind.MGD:
         return partial(_restart_mgd, world.mribs[slot])
+    if kind is DaemonKind.DDMD:
+        return partial(_restart_ddmd, world, slot)
     return _restart_stateless
 
 
@@ -98,6 +107,12 @@ def daemons_of(world: World, newest: Mapping[DaemonKind, Version] = NEWEST) -> d
     for sled_id, agent in world.agents.items():
         daemons[sled_target(sled_id)] = _sled_agent(world, sled_id, agent, versions[DaemonKind.SLED_AGENT])
     return daemons
+
+
+def targets_of(snapshot: Snapshot) -> tuple[str, ...]:
+    """Return how faults and calls name what a rack of *snapshot* has: its daemons, and the name server."""
+    switches = (switch_target(slot, kind) for slot in snapshot.switches for kind in SWITCH_DAEMONS)
+    return (*switches, *(sled_target(sled.id) for sled in snapshot.sleds), DNS)
 
 
 def _sled_agent(world: World, sled_id: UUID, agent: SledAgent, newest: Version) -> Daemon:

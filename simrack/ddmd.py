@@ -15,7 +15,8 @@ from blueprints.identifiers import FLEET_VNI, SwitchSlot
 from blueprints.snapshot import Peer
 from simrack.addresses import is_multicast, is_underlay
 from simrack.mglower import Origin
-from simrack.peers import link_local, peers_of
+from simrack.peers import peers_of
+from simrack.populated import link_local
 from simrack.sweep import imports_of
 from simrack.web.answers import NO_CONTENT, Answer, answer
 from simrack.web.requests import Request, body_error, default, ip, ipv6, maybe, need, of_kind, parsed

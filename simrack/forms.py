@@ -3,6 +3,7 @@
 For what people order of a simulated rack: faults, stories. This file does not know what the fields mean.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NoReturn
 from uuid import UUID
@@ -50,13 +51,20 @@ def whole(lowest: int, highest: int | None = None) -> Read:
     return read
 
 
+_DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
+
+
 def number(lowest: float, highest: float | None = None) -> Read:
-    """Return what takes numbers from *lowest* to *highest*, None being no limit."""
+    """Return what takes numbers from *lowest* to *highest*, None being no limit.
+
+    A fraction may be text: documents in YAML know none, since not all readers of YAML mean the same by them.
+    """
 
     def read(value: Any) -> float:
-        if type(value) not in (int, float) or value < lowest or (highest is not None and value > highest):
+        told = float(value) if type(value) is str and _DECIMAL.fullmatch(value) else value
+        if type(told) not in (int, float) or told < lowest or (highest is not None and told > highest):
             _refuse(f"a number, {lowest:g} or more" if highest is None else f"{lowest:g} to {highest:g}", value)
-        return float(value)
+        return float(told)
 
     return read
 

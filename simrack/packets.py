@@ -74,6 +74,9 @@ def leave_instance(world: World, instance_id: UUID, packet: Packet) -> Walk:
         return walk
     sled_id, opte = vmm.sled_id, world.agents[vmm.sled_id].opte
     place = f"sled {sled_id}"
+    if world.is_dead(sled_id):
+        walk.path.append(f"{place}: nothing is sent, the sled is down")
+        return walk
     walk.path.append(f"{place}: {packet.group} from {packet.source} sent by instance {instance_id}")
     if packet.steady:
         underlay = opte.translate(vmm.id, packet.source, packet.group, world.clock.now)
@@ -123,6 +126,9 @@ def _replicate(
     underlay: Address | None = None,
 ) -> None:
     """Rules P1 and P2; *underlay* is None for a packet that the switch has yet to translate."""
+    if world.is_dead(slot):
+        walk.path.append(f"{slot}: lost, the switch is down")
+        return
     chip = world.dpds[slot].chip
     entry = chip.entries.get(packet.group)
     if entry is None:
@@ -156,6 +162,9 @@ def _deliver(world: World, slot: SwitchSlot, port: Port, underlay: Address, pack
     sled_id = world.wiring.sled_behind(port.port_id)
     if sled_id is None:
         walk.path.append(f"{where}: lost, nothing is plugged in")
+        return
+    if world.is_dead(sled_id):
+        walk.path.append(f"{where}: lost, sled {sled_id} is down")
         return
     filters = world.agents[sled_id].filters
     nic = nic_towards(filters.nics, slot)

@@ -3,8 +3,11 @@
 This file does not know what daemons answer.
 """
 
+import asyncio
 import socket
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 from uuid import UUID
@@ -15,11 +18,14 @@ from blueprints.endpoints import Endpoints, SubscriptionForm, SwitchEndpoints
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
 from simrack.control.interface import Control
-from simrack.daemons import SWITCH_DAEMONS, daemons_of
+from simrack.daemons import SWITCH_DAEMONS, daemons_of, targets_of
 from simrack.inprocess import InProcessTransport
+from simrack.life.player import Entry, Player
 from simrack.nameserver import NameServer
 from simrack.naming import RackNames, Zone, scrimlets_of, switch_zone_name
 from simrack.nics import COUNTED, SOCKETS, Nics
+from simrack.plot import Plot, keep_time
+from simrack.populated import PopulatedPeers
 from simrack.sweep import settle
 from simrack.web.application import Application
 from simrack.web.calls import CallLog
@@ -81,6 +87,10 @@ class SimulatedRack:
         self.world = world_of(snapshot, self._faults, nics)
         self._daemons = daemons_of(self.world, newest)
         self._datastore = datastore
+        self._player = Player(self.world, self._faults, self._restart, self.enter, _tell_refused)
+        self._faults.reached = self._reach
+        self._plot = Plot()
+        self._clockwork: asyncio.Task[None] | None = None
         self._control_port = control_port or 0
         self._sockets: list[socket.socket] = []
         self._ports: dict[str, int] = {}
@@ -88,6 +98,10 @@ class SimulatedRack:
         self._application: Application | None = None
         self._listeners: Listeners | None = None
         self._nameserver: NameServer | None = None
+
+    def prepare(self, plot: Plot) -> None:
+        """Let *plot* take place once the rack is started."""
+        self._plot = plot
 
     async def start(self) -> None:
         """Return once every server listens.
@@ -111,6 +125,20 @@ class SimulatedRack:
         self._application = self._applied(self._fronts())
         self._listeners = Listeners(self._application, self._sockets)
         await self._listeners.start()
+        await self._begin(self._plot)
+
+    async def _begin(self, plot: Plot) -> None:
+        """What happens at the start has happened when this returns."""
+        self._faults.orders = plot.faults
+        if plot.populate_peers:
+            self.world.populated = PopulatedPeers()
+        if plot.clock is not None:
+            self.world.outside = plot.clock
+            self.world.clock.run(plot.clock)
+            self._clockwork = asyncio.create_task(keep_time(self.world))
+        for event in plot.events:
+            self._player.schedule(event)
+        await self.world.clock.advance(0)
 
     def mount(self) -> dict[str, httpx.AsyncBaseTransport]:
         """Return the ways to all daemons, by made-up base address: instead of `start`, without sockets and names.
@@ -140,6 +168,10 @@ class SimulatedRack:
 
     async def stop(self) -> None:
         """Close every socket, NIC filters included."""
+        if self._clockwork is not None:
+            self._clockwork.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._clockwork
         if self._application is not None:
             self._application.drop_held()
         if self._listeners is not None:
@@ -208,6 +240,14 @@ class SimulatedRack:
         self._nics.wire(snapshot)
         await self.world.enter(snapshot)
 
+    def _restart(self, target: str, keep: bool) -> None:
+        self._daemons[target].restart(keep)
+
+    def _reach(self, target: str, kind: str | None) -> None:
+        """Refuse connections to a daemon that is down in that way, and accept them again."""
+        if self._listeners is not None:
+            self._listeners.set_accepting(self._ports[target], accepting=kind != "refuse")
+
     def _names(self) -> RackNames:
         scrimlets = scrimlets_of(self.world.snapshot)
         return RackNames(scrimlets=scrimlets, switches=self._switch_ports(), sleds=self._sled_ports())
@@ -227,10 +267,15 @@ class SimulatedRack:
             world=self.world,
             faults=self._faults,
             calls=self._calls,
-            targets=(*self._daemons, DNS),
+            targets=targets_of(self.world.snapshot),
             filters=lambda: self._nics.kind,
-            restart=lambda target, keep: self._daemons[target].restart(keep),
+            restart=self._restart,
             enter=self.enter,
+            player=self._player,
             zone=self._zone,
             names=self._names,
         )
+
+
+def _tell_refused(entry: Entry) -> None:
+    sys.stderr.write(f"simrack: at {entry.played_at:g} s an event could not be: {entry.refused}\n")

@@ -25,7 +25,8 @@ from simrack.dpd.model import Port, UnderlayGroup
 from simrack.mglower import Origin
 from simrack.peers import live_peer_of
 from simrack.web.answers import HttpError
-from simrack.world import World
+from simrack.web.versions import DaemonKind
+from simrack.world import World, switch_target
 
 PERIOD_SECONDS, GRACE_SECONDS = 10.0, 20.0
 
@@ -66,18 +67,22 @@ def start(world: World, running: bool) -> None:
 
 def _tick(world: World, since: float) -> None:
     if world.sweeping and world.sweeping_since == since:
-        _sweep_all(world, drain=world.clock.now - since >= GRACE_SECONDS)
+        _sweep_all(world, since)
         world.clock.at(world.clock.now + PERIOD_SECONDS, lambda: _tick(world, since))
 
 
 def settle(world: World) -> None:
     """Do what would have been done by now if nobody held the clock."""
     if world.sweeping and not world.held:
-        _sweep_all(world, drain=True)
+        _sweep_all(world)
 
 
-def _sweep_all(world: World, *, drain: bool) -> None:
+def _sweep_all(world: World, since: float | None = None) -> None:
+    """Sweep on all switches whose ddmd is up; *since* it runs, None being long enough for everything."""
     for slot, dpd in world.dpds.items():
+        if switch_target(slot, DaemonKind.DDMD) in world.down or world.is_dead(slot):
+            continue
+        drain = since is None or world.clock.now - max(since, world.ddmd_started.get(slot, 0.0)) >= GRACE_SECONDS
         heard = list(imports_of(world, slot))
         for group in sorted(dpd.underlay):
             _sweep(world, slot, dpd.underlay[group], heard, drain=drain)

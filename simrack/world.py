@@ -21,6 +21,7 @@ from simrack.dpd.hardware import SwitchHardware
 from simrack.mgd.routes import Mrib
 from simrack.mglower import MgLower
 from simrack.nics import SOCKETS, Nics
+from simrack.populated import PopulatedPeers
 from simrack.sledagent.agent import SledAgent
 from simrack.sledagent.filters import NicFilters
 from simrack.sledagent.instances import LocalVmm
@@ -64,6 +65,18 @@ class World:
     moved: dict[UUID, int | None] = field(factory=dict)
     """Sleds whose cables were moved by hand, None where they were pulled."""
 
+    down: Mapping[str, str] = field(factory=dict)
+    """Machines that are down, and how they answer."""
+
+    populated: PopulatedPeers | None = None
+    """What makes up the peers of all switches; None: they are the snapshot's."""
+
+    ddmd_started: dict[SwitchSlot, float] = field(factory=dict)
+    """When ddmds were restarted, in seconds on the rack's clock."""
+
+    outside: Callable[[], float] | None = None
+    """A clock that the rack's own runs with while nobody holds it; None: it stands."""
+
     ticks: int = 0
     _moving_on: Lock = field(factory=Lock)
     """One snapshot after the other."""
@@ -100,6 +113,11 @@ class World:
     def hold(self, held: bool) -> None:
         """Let time pass only by the clock, or no longer."""
         self.held = held
+        self.ddmd_started.clear()
+        if held or self.outside is None:
+            self.clock.stand()
+        else:
+            self.clock.run(self.outside)
         for lower in self.lowers.values():
             lower.hold(held)
 
@@ -129,6 +147,15 @@ class World:
         """Return the rack's own time: the snapshot's, and a second later at every call."""
         self.ticks += 1
         return self.snapshot.evaluated_at + timedelta(seconds=self.ticks)
+
+    def restart_ddmd(self, slot: SwitchSlot) -> None:
+        """Let the ddmd of *slot* have started just now; while nobody holds the clock that is long ago."""
+        if self.held:
+            self.ddmd_started[slot] = self.clock.now
+
+    def is_dead(self, machine: SwitchSlot | UUID) -> bool:
+        """Return whether a switch or a sled is down as a whole."""
+        return (machine.value if isinstance(machine, SwitchSlot) else sled_target(machine)) in self.down
 
     def sled(self, sled_id: UUID) -> Sled:
         """Return the row of *sled_id*."""

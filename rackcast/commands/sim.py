@@ -2,12 +2,15 @@
 
 import json
 from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
+from typing import Any
 
 import click
 
-from blueprints.files import read_snapshot, write_endpoints
+from blueprints.files import read_document, read_snapshot, write_endpoints
 from blueprints.snapshot import Snapshot
 from simrack.nics import COUNTED, SOCKETS, Nics, nics_that_fit
+from simrack.plot import Plot, faults_from, story_from
 from simrack.rack import Datastore, SimulatedRack
 from simrack.serve import WITHOUT_DATASTORE, run
 
@@ -24,6 +27,9 @@ from simrack.serve import WITHOUT_DATASTORE, run
     help="NIC filters: UDP sockets on loopback (what is usual), or joins counted in a table; auto counts them where "
     "the limit of open files is too low for sockets.",
 )
+@click.option("--faults", metavar="FILE", help="Order the faults in FILE (rackcast.faults/1) before anybody calls.")
+@click.option("--story", metavar="FILE", help="Play the events in FILE (rackcast.story/1), each at its time.")
+@click.option("--populate-peers", is_flag=True, help="Make up DDM peers of the sleds in service and inventory.")
 @click.option("--netns", is_flag=True, help="NIC filters: UDP sockets in a network namespace for each sled.")
 def sim(
     snapshot: str,
@@ -32,12 +38,14 @@ def sim(
     datastore: bool,
     filters: str | None,
     netns: bool,
+    **what_happens: Any,
 ) -> None:
     """Run the daemons of SNAPSHOT's rack on loopback, with empty tables, until told to stop.
 
     The first line printed is one JSON object: {"ready": true, "control": URL, "dns": ADDRESS}; with --datastore it
     also has "dsn", with --netns "netns", the namespaces by sled. The control interface answers GET /state,
-    POST /packets, POST /faults, GET and DELETE /calls, PUT /snapshot.
+    POST /packets, POST /faults, POST /events, GET and DELETE /calls, PUT /snapshot. The rack's clock runs unless
+    somebody holds it; --faults and --story are read, and a story rehearsed, before anything starts.
     """
     if netns and filters:
         raise click.UsageError("--netns says what NIC filters are held by, and so does --filters; give one of them")
@@ -52,11 +60,22 @@ def sim(
         click.echo(json.dumps(first))
 
     rows = read_snapshot(snapshot)
+    plot = _plot(rows, **what_happens)
     on = _namespaces(rows) if netns else nullcontext(_nics(filters, rows))
     try:
-        run(rows, control_port=control_port, ready=ready, beside=beside, on=on)
+        run(rows, control_port=control_port, ready=ready, beside=beside, on=on, plot=plot)
     except OSError as error:
         raise click.ClickException(f"cannot listen on loopback: {error.strerror or error}") from None
+
+
+def _plot(rows: Snapshot, *, faults: str | None, story: str | None, populate_peers: bool) -> Plot:
+    """Return what is to happen."""
+    return Plot(
+        faults=faults_from(read_document(faults), faults, rows) if faults else (),
+        events=story_from(read_document(story), story, rows) if story else (),
+        populate_peers=populate_peers,
+        clock=monotonic,
+    )
 
 
 def _nics(filters: str | None, rows: Snapshot) -> Nics:

@@ -7,6 +7,10 @@
     GET, DELETE /calls          what daemons were called with, in order
     POST /restarts              {target, keep_state}: restarts a daemon at once
     PUT /snapshot               a snapshot document: world and datastore move on, what is programmed stays
+    POST /events                {event, at, …}: lets something happen, now or at a time: see `simrack.life.events`
+    PUT /events                 {format, seed, events: […]}: a story, from now on
+    GET, DELETE /events         what happened and is to come; withdraws and forgets it
+    GET, PUT /peers             {populated}: whether DDM peers are made up of sleds in service and inventory
     PUT /wiring                 {sled: cubby | null}: plugs sleds elsewhere, until the next snapshot
     PUT /unreachable-sources    {switch, sources}: sources that this switch's mgd has no unicast route to
     GET, PUT /time              {held}: whether time passes by the clock alone; else what takes time has taken place
@@ -28,9 +32,13 @@ from blueprints.documents import snapshot_from
 from blueprints.errors import InputRejectedError, SilentError
 from blueprints.snapshot import Snapshot
 from simrack.control.faults import FaultControl
+from simrack.control.life import LifeControl
 from simrack.control.machines import MachineControl
 from simrack.control.names import NameControl
 from simrack.control.packets import PacketControl
+from simrack.fault_orders import FaultReader
+from simrack.life.events import EventReader
+from simrack.life.player import Player
 from simrack.naming import RackNames, Zone
 from simrack.state import state_of
 from simrack.web.answers import NO_CONTENT, Answer, HttpError, answer, bad_request
@@ -58,6 +66,7 @@ class Control:
     enter: Callable[[Snapshot], Awaitable[None]]
     """Lets the world move on."""
 
+    player: Player
     zone: Zone
     names: Callable[[], RackNames]
 
@@ -69,6 +78,7 @@ class Control:
             *PacketControl(self.world).routes(),
             *FaultControl(self.faults, self.calls, self.targets).routes(),
             *MachineControl(self.world, self.targets, self.restart).routes(),
+            *LifeControl(self.player, EventReader(FaultReader(self.targets))).routes(),
             *NameControl(self.zone, self.names).routes(),
         )
 

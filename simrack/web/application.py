@@ -54,7 +54,7 @@ class Application:
         """Return the number that *request* gets, and the fault that spoils it, if any."""
         self._before()
         request_id = self._number()
-        if not self._faults.orders or daemon.kind is None:
+        if self._faults.quiet or daemon.kind is None:
             return request_id, None
         return request_id, self._faults.take(daemon.target, request.method, request.path)
 

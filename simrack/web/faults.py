@@ -145,6 +145,10 @@ def _start() -> float:
     return 0.0
 
 
+def _nobody(_target: str, _kind: str | None) -> None:
+    """Nobody minds."""
+
+
 @define
 class Faults:
     """All faults on order; the oldest that fits strikes first."""
@@ -152,7 +156,23 @@ class Faults:
     now: Callable[[], float] = _start
     """The rack's clock, in seconds."""
 
+    reached: Callable[[str, str | None], None] = _nobody
+    """Told of each target that goes down, and how, or comes back (None)."""
+
     _orders: tuple[_Order, ...] = Factory(tuple)
+    _down: Mapping[str, str] = Factory(dict)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is on order and everything is up."""
+        return not self._orders and not self._down
+
+    def take_down(self, down: Mapping[str, str]) -> None:
+        """Let these targets, and no others, be down: every call of one meets the kind of fault that is given."""
+        before, self._down = self._down, dict(down)
+        for target in sorted(before.keys() | down.keys()):
+            if before.get(target) != down.get(target):
+                self.reached(target, down.get(target))
 
     @property
     def orders(self) -> tuple[Fault, ...]:
@@ -174,6 +194,8 @@ class Faults:
 
     def take(self, target: str, method: str, path: str) -> Fault | None:
         """Return the fault that spoils this call, or question, and count it, or None."""
+        if target in self._down:
+            return Fault(target=target, kind=self._down[target], times=None)
         strikes = Strikes.QUESTION if target == DNS else Strikes.CALL
         return self._first(strikes, target, f"{target} {method} {path}", lambda fault: fault.names(method, path))
 

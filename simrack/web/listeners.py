@@ -98,9 +98,14 @@ class Listeners:
             timeout_keep_alive=600,
             timeout_graceful_shutdown=2,
         )
-        self._server = _Server(config)
+        self._server, self._config = _Server(config), config
         self._sockets = sockets
         self._task: asyncio.Task[None] | None = None
+        self._open: dict[int, asyncio.AbstractServer] = {}
+        self._bound: dict[int, socket.socket] = {}
+        """By port, sockets that nobody listens on."""
+
+        self._opening: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Return once every socket is listened on.
@@ -113,9 +118,47 @@ class Listeners:
             if self._task.done():
                 await self._task
             await asyncio.sleep(0.001)
+        self._open = dict(zip(map(port_of, self._sockets), self._server.servers, strict=True))
+
+    def set_accepting(self, port: int, *, accepting: bool) -> None:
+        """Let connections to *port* be accepted, or refused; nothing happens where that is so already."""
+        if accepting and port in self._bound:
+            self._accept(port)
+        elif not accepting and port not in self._bound:
+            self._refuse(port)
+
+    def _refuse(self, port: int) -> None:
+        """Let connections to *port* be refused from now on, and end those that there are.
+
+        The port stays ours: a socket is bound to it that does not listen.
+        """
+        self._open.pop(port).close()
+        self._bound[port] = listening_socket(port)
+        for connection in tuple(self._server.server_state.connections):
+            if isinstance(connection, _Protocol) and connection.server is not None and connection.server[1] == port:
+                connection.transport.abort()
+
+    def _accept(self, port: int) -> None:
+        """Let connections to *port* be accepted: at once, to be served as soon as the loop comes to it."""
+        sock = self._bound.pop(port)
+        sock.listen(self._config.backlog)
+        task = asyncio.get_running_loop().create_task(self._serve(port, sock))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _serve(self, port: int, sock: socket.socket) -> None:
+        def protocol() -> _Protocol:
+            return _Protocol(config=self._config, server_state=self._server.server_state, app_state={})
+
+        self._open[port] = await asyncio.get_running_loop().create_server(protocol, sock=sock)
 
     async def stop(self) -> None:
         """Close every socket and connection."""
+        await asyncio.gather(*self._opening)
+        for server in self._open.values():
+            server.close()
+        for sock in self._bound.values():
+            sock.close()
         self._server.should_exit = True
         if self._task is not None:
             await self._task

@@ -1,0 +1,1 @@
+"""Life in a simulated rack: what happens to it, in order or on command; see `changes` and `events`."""
