@@ -170,6 +170,16 @@ def snapshot(tmp_path: Path) -> str:
     return str(path)
 
 
+@contextmanager
+def begun(words: list[str]) -> Iterator["subprocess.Popen[str]"]:
+    """Start a rack that is ended whatever happens."""
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def with_few_files(*words: str) -> list[str]:
     """The command in a shell whose hard limit is too low for the small rack."""
     return ["sh", "-c", 'ulimit -n 1030; exec "$@"', "sh", sys.executable, "-m", "rackcast", "sim", *words]
@@ -188,7 +198,7 @@ def test_the_command_refuses_and_names_the_switch(snapshot: str) -> None:
 def test_the_switch_counts_joins(snapshot: str, client: httpx.Client, word: str, lines: int) -> None:
     """With so few files it runs all the same; if nobody asked for that it is said."""
     words = with_few_files(snapshot, "--filters", word)
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with begun(words) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         ready = json.loads(process.stdout.readline())

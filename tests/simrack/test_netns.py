@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,7 @@ from simrack.background import running
 from tests.simrack.program import ok
 from tests.simrack.rows import G4, G6, SLEDS, U4, U6, sled, small_rack
 from tests.simrack.talk import Json, Talk
-from tests.simrack.test_filters import files_left
+from tests.simrack.test_filters import begun, files_left
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30
@@ -217,6 +218,14 @@ class TestEnds:
             pass
         assert (ours(), len(open_files())) == (before, files)
 
+    def test_a_name_goes_whose_namespace_cannot_be_mounted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The name is made first; it does not stay without a namespace."""
+        monkeypatch.setattr("simrack.namespaces.get_native_id", lambda: 0)
+        before = ours()
+        with pytest.raises(InputRejectedError, match="cannot be made: mount failed"), namespaces(small_rack()):
+            pass
+        assert ours() == before
+
     def test_a_file_limit_that_is_too_low_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A socket for each group and sled; the numbers, and what to do instead."""
         monkeypatch.setattr("simrack.nics.raise_file_limit", lambda: 1029)
@@ -250,7 +259,7 @@ class TestCommand:
     def test_a_signal_ends_its_namespaces(self, command: list[str], number: signal.Signals) -> None:
         """Its first line names them; they are gone when it has ended."""
         before = ours()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        with begun(command) as process:
             started(process)
             process.send_signal(number)
             assert process.wait(timeout=PATIENCE) == 0
@@ -259,9 +268,10 @@ class TestCommand:
     def test_a_signal_while_it_starts_does_too(self, command: list[str]) -> None:
         """As soon as there is a first namespace."""
         before = ours()
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        with begun(command) as process:
+            deadline = monotonic() + PATIENCE
             while ours() == before:
-                assert process.poll() is None
+                assert monotonic() < deadline
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=PATIENCE) == 0
         assert ours() == before
@@ -269,13 +279,11 @@ class TestCommand:
     def test_the_next_rack_removes_what_a_killed_one_left(self, command: list[str], beneath: Any) -> None:
         """Those of racks that run stay."""
         alive = set(beneath.namespaces.values())
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        with begun(command) as process:
             names = started(process)
             process.kill()
         assert set(names.values()) <= ours()
-        with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
-        ) as process:
+        with begun(command) as process:
             started(process)
             assert not set(names.values()) & ours()
             assert alive <= ours()
