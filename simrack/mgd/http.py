@@ -95,14 +95,16 @@ def _static(mrib: Mrib, _: Request) -> Answer:
 
 
 def _imported(mrib: Mrib, request: Request) -> Answer:
-    return _status(mrib, request, mrib.imported)
+    return _status(mrib, request, mrib.imported, lambda _: True)
 
 
 def _selected(mrib: Mrib, request: Request) -> Answer:
-    return _status(mrib, request, mrib.selected)
+    return _status(mrib, request, mrib.selected, mrib.is_selected)
 
 
-def _status(mrib: Mrib, request: Request, table: Callable[[], list[StaticRoute]]) -> Answer:
+def _status(
+    mrib: Mrib, request: Request, table: Callable[[], list[StaticRoute]], holds: Callable[[RouteKey], bool]
+) -> Answer:
     """With a group: that one route or 404. Without: a listing, where source and VNI need only be readable."""
     query = request.query("address_family", "group", "route_origin", "source", "vni")
     family, origin = _filters(query)
@@ -110,9 +112,9 @@ def _status(mrib: Mrib, request: Request, table: Callable[[], list[StaticRoute]]
     if group is not None:
         key = RouteKey(group, source, vni)
         check_key(key)
-        rows = [route for route in table() if route.key == key]
-        if not rows:
+        if key not in mrib.routes or not holds(key):
             raise refused(404)
+        rows = [mrib.routes[key]]
     else:
         rows = [route for route in table() if family in (None, route.key.group.family) and origin != "dynamic"]
     return answer([_show(route, mrib.is_selected(route.key)) for route in rows])

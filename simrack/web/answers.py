@@ -26,9 +26,13 @@ class Answer:
 NO_CONTENT = Answer(204)
 
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+"""Made once: `json.dumps` makes one for each value that it does not write in its own way."""
+
+
 def answer(value: JsonValue, status: int = 200) -> Answer:
     """Return *value* as a JSON answer."""
-    return Answer(status, json.dumps(value, separators=(",", ":")).encode())
+    return Answer(status, _compact(value).encode())
 
 
 class HttpError(Exception):
@@ -78,4 +82,4 @@ def error_body(error: HttpError, request_id: str) -> bytes:
     if error.error_code is not None:
         body["error_code"] = error.error_code
     body["message"] = error.message
-    return json.dumps(body, separators=(",", ":")).encode()
+    return _compact(body).encode()

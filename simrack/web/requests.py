@@ -67,7 +67,9 @@ class Request:
         if b"." in raw or b".." in raw:
             raise bad_request("invalid path encoding")
         try:
-            return [unquote_to_bytes(segment).decode() for segment in raw]
+            if b"%" in self.raw_path:
+                return [unquote_to_bytes(segment).decode() for segment in raw]
+            return [segment.decode() for segment in raw]
         except UnicodeDecodeError:
             raise bad_request("invalid path encoding") from None
 
