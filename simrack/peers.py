@@ -29,7 +29,7 @@ def peers_of(world: World, slot: SwitchSlot) -> tuple[Peer, ...]:
 
 def _peers_at_best(world: World, slot: SwitchSlot) -> tuple[Peer, ...]:
     if world.populated is not None:
-        return world.populated.of(world.snapshot)
+        return world.populated.of(world.snapshot, world.sleds_in_service())
     told = world.snapshot.switches[slot].peers
     return tuple(_wired_peers(world)) if told is None else told
 

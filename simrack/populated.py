@@ -47,22 +47,21 @@ class PopulatedPeers:
 
     _peers: tuple[Peer, ...] = ()
 
-    def of(self, snapshot: Snapshot) -> tuple[Peer, ...]:
-        """Return the peers, made again only where other sleds are in service than last time."""
-        in_service = frozenset(sled.id for sled in snapshot.sleds if is_in_service(sled))
+    def of(self, snapshot: Snapshot, in_service: frozenset[UUID]) -> tuple[Peer, ...]:
+        """Return the peers, made again only where other sleds are *in_service* than last time."""
         if in_service != self.sleds:
             self.sleds, self.builds = in_service, self.builds + 1
-            self._peers = tuple(sorted(_made(snapshot), key=lambda peer: peer.sort_key))
+            self._peers = tuple(sorted(_made(snapshot, in_service), key=lambda peer: peer.sort_key))
         return self._peers
 
 
-def _made(snapshot: Snapshot) -> Iterator[Peer]:
+def _made(snapshot: Snapshot, in_service: frozenset[UUID]) -> Iterator[Peer]:
     """Yield a peer for each sled in service whose board inventory has found; of two in one cubby the first by id."""
     cubbies = _cubbies(snapshot)
     taken = set()
     for sled in snapshot.sleds:
         cubby = cubbies.get((sled.serial, sled.part))
-        if is_in_service(sled) and cubby is not None and cubby not in taken:
+        if sled.id in in_service and cubby is not None and cubby not in taken:
             taken.add(cubby)
             yield peer_of(sled, PortId("rear", cubby))
 

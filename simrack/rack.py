@@ -57,6 +57,13 @@ class Datastore(Protocol):
             SilentError: it does not answer.
         """
 
+    def sleds_in_service(self) -> frozenset[UUID]:
+        """Return the sleds that its rows, whoever wrote them, count on.
+
+        Raises:
+            SilentError: it does not answer.
+        """
+
 
 class SimulatedRack:
     """The daemons of a snapshot, listening on loopback between `start` and `stop`, or mounted without sockets.
@@ -87,6 +94,7 @@ class SimulatedRack:
         self.world = world_of(snapshot, self._faults, nics)
         self._daemons = daemons_of(self.world, newest)
         self._datastore = datastore
+        self.world.ask_datastore = None if datastore is None else datastore.sleds_in_service
         self._player = Player(self.world, self._faults, self._restart, self.enter, _tell_refused)
         self._faults.reached = self._reach
         self._plot = Plot()

@@ -5,13 +5,14 @@ This file does not know HTTP, DNS or sockets of daemons.
 
 from asyncio import Lock, sleep
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from attrs import define, field
 
-from blueprints.errors import InputRejectedError, Mistake
+from blueprints.errors import InputRejectedError, Mistake, SilentError
 from blueprints.identifiers import PortId, SwitchSlot
 from blueprints.snapshot import Instance, Sled, Snapshot, SpType, Vmm, VmmState
 from simrack.clock import Clock
@@ -21,7 +22,7 @@ from simrack.dpd.hardware import SwitchHardware
 from simrack.mgd.routes import Mrib
 from simrack.mglower import MgLower
 from simrack.nics import SOCKETS, Nics
-from simrack.populated import PopulatedPeers
+from simrack.populated import PopulatedPeers, is_in_service
 from simrack.sledagent.agent import SledAgent
 from simrack.sledagent.filters import NicFilters
 from simrack.sledagent.instances import LocalVmm
@@ -70,6 +71,9 @@ class World:
 
     populated: PopulatedPeers | None = None
     """What makes up the peers of all switches; None: they are the snapshot's."""
+
+    ask_datastore: Callable[[], frozenset[UUID]] | None = None
+    """Asks the datastore which sleds are in service; None: there is none."""
 
     ddmd_started: dict[SwitchSlot, float] = field(factory=dict)
     """When ddmds were restarted, in seconds on the rack's clock."""
@@ -147,6 +151,13 @@ class World:
         """Return the rack's own time: the snapshot's, and a second later at every call."""
         self.ticks += 1
         return self.snapshot.evaluated_at + timedelta(seconds=self.ticks)
+
+    def sleds_in_service(self) -> frozenset[UUID]:
+        """Return the sleds that the datastore counts on now; the snapshot's where there is none, or it is gone."""
+        if self.ask_datastore is not None:
+            with suppress(SilentError):
+                return self.ask_datastore()
+        return frozenset(sled.id for sled in self.snapshot.sleds if is_in_service(sled))
 
     def restart_ddmd(self, slot: SwitchSlot) -> None:
         """Let the ddmd of *slot* have started just now; while nobody holds the clock that is long ago."""

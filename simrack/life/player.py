@@ -105,12 +105,11 @@ class Player:
                 after = event.change(before)
             except FieldError as error:
                 raise InputRejectedError("event", [Mistake(error.field, str(error))]) from None
-            self._made = after.made
             if after.snapshot != before.snapshot:
                 cables = dict(self.world.moved)
                 await self.enter(after.snapshot)
                 self.world.move(cables)
-            entry.played_at = self.world.clock.now
+            self._made, entry.played_at = after.made, self.world.clock.now
             self._take_down(after)
             act = _ACTS.get(event.kind)
             if act is not None:

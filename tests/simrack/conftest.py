@@ -21,6 +21,7 @@ AS_AT_FIRST: Mapping[str, Json] = {
     "/packet-engines": {"selects": False},
     "/dpds": {"backend": "tofino_stub", "revision": "e2e"},
     "/watch": [],
+    "/peers": {"populated": False},
     "/names": {"services": ["_dendrite._tcp", "_mgs._tcp", "_mgd._tcp", "_ddm._tcp"]},
 }
 """What of the control interface is put back, and to what."""
