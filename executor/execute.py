@@ -71,7 +71,7 @@ async def execute(  # noqa: PLR0913  # two things, and five ways to do otherwise
             limits=limits or Limits(),
             forbidden=fence,
             mounts=mounts or {},
-            listener=progress,
+            listener=None if progress is nobody else progress,
         )
         async with rack:
             run = await _looked(memory, rack, guards, progress or nobody)

@@ -70,6 +70,9 @@ class Rack:
     listener: Listener | None = None
     """Told of each sending."""
 
+    reading: bool = False
+    """Nothing may be written, and there is nothing to be read back."""
+
     unsupported: set[Target] = field(factory=set, init=False)
     """Switches that said they have no multicast."""
 
@@ -80,7 +83,8 @@ class Rack:
 
     def __attrs_post_init__(self) -> None:
         """Make a client for each address, and let the time of the run begin."""
-        self._deadlines = Deadlines.from_now(self.limits, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self._deadlines = Deadlines.from_now(self.limits, now, reading=self.reading)
         self._in_flight = asyncio.Semaphore(self.limits.in_flight)
         versions = self.endpoints.api_versions
         for slot, switch in self.endpoints.switches.items():
@@ -97,7 +101,7 @@ class Rack:
             limits=self.limits,
             in_flight=self._in_flight,
             calls=self.calls,
-            forbidden=self.forbidden,
+            forbidden=_reading if self.reading else self.forbidden,
             version=version,
             deadlines=self._deadlines,
             listener=self.listener,
@@ -156,6 +160,11 @@ class Rack:
         return (await sled_agent.read_mappings(client), await sled_agent.read_forwarding(client))
 
 
+def _reading() -> str:
+    """Forbid every write."""
+    return "this run only reads"
+
+
 _Answers = Mapping[Target, tuple[tuple[object, ...], ...] | str]
 
 
@@ -208,7 +217,9 @@ async def observe(
     *,
     limits: Limits | None = None,
     mounts: Mounts | None = None,
+    listener: Listener | None = None,
 ) -> Observation:
-    """Return what *targets* hold; without *targets*, everything that has an address."""
-    async with Rack(endpoints=endpoints, limits=limits or Limits(), mounts=mounts or {}) as rack:
+    """Return what *targets* hold; without *targets*, everything that has an address. Nothing can be written."""
+    rack = Rack(endpoints=endpoints, limits=limits or Limits(), mounts=mounts or {}, listener=listener, reading=True)
+    async with rack:
         return await rack.observe(targets_in(endpoints) if targets is None else targets)

@@ -20,10 +20,10 @@ class Deadlines:
     reads: float = math.inf
 
     @classmethod
-    def from_now(cls, limits: Limits, now: float) -> "Deadlines":
+    def from_now(cls, limits: Limits, now: float, *, reading: bool = False) -> "Deadlines":
         """Return the deadlines of a run that begins *now*: what was written can be read back a little longer."""
         ends = now + limits.run_seconds
-        return cls(writes=ends, reads=ends + limits.request_seconds)
+        return cls(writes=ends, reads=ends if reading else ends + limits.request_seconds)
 
     def left(self, now: float, *, writing: bool) -> float:
         """Return how many seconds are left."""

@@ -15,7 +15,8 @@ from rich.text import Text
 from blueprints.blueprint import Blueprint
 from blueprints.compare import Change, Hearing, compare, hearings
 from blueprints.converter import unstructure
-from rackcast.terminal import plural, short, table
+from rackcast.saying import plural
+from rackcast.terminal import short, table
 
 MARKS = {"starts": ("+", "green"), "stops": ("-", "red"), "moves": ("~", "yellow")}
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

@@ -9,7 +9,8 @@ from rich.text import Text
 from blueprints.converter import format_time
 from blueprints.findings import heaviest_first
 from collector.report import Collection
-from rackcast.terminal import findings_table, plural, safe, table
+from rackcast.saying import plural, safe
+from rackcast.terminal import findings_table, table
 
 SHOWN = 40
 """How many findings are printed before the rest is counted."""

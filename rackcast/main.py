@@ -16,6 +16,7 @@ import click
 from blueprints.errors import DeviceError, InputRejectedError
 from rackcast import __version__
 from rackcast.exits import Exit
+from rackcast.saying import say, say_rejected, say_unexpected
 
 COMMANDS: dict[str, str] = {
     "collect": "Read datastore and switches into a snapshot.",
@@ -69,6 +70,7 @@ def rackcast() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and end the process with one of the exit codes."""
     _mend_streams()
+    sys.excepthook = say_unexpected
     try:
         code = rackcast.main(arguments, standalone_mode=False)
         sys.stdout.flush()
@@ -76,23 +78,23 @@ def main(arguments: list[str] | None = None) -> Any:
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
     except click.Abort:
-        click.echo("interrupted", err=True)
+        say("interrupted", error=True)
         sys.exit(Exit.INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(Exit.USAGE)
     except InputRejectedError as error:
-        click.echo(str(error), err=True)
+        say_rejected(error)
         sys.exit(Exit.REFUSED)
     except DeviceError as error:
-        click.echo(f"no answer to trust: {error}", err=True)
+        say(f"no answer to trust: {error}", error=True)
         sys.exit(Exit.PARTIAL)
     except BrokenPipeError:
         # Whoever read us has enough; what Python still holds goes nowhere instead of into an error at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.PIPE_CLOSED)
     except OSError as error:
-        click.echo(f"cannot write or read: {error.strerror or error}", err=True)
+        say(f"cannot write or read: {error.strerror or error}", error=True)
         sys.exit(Exit.REFUSED)
 
 

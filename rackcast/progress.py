@@ -10,7 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from executor.progress import CallFinished, Event, Observed, StageStarted, nobody
 from executor.progress import Progress as Listener
-from rackcast.terminal import console, plural
+from rackcast.saying import plural
+from rackcast.terminal import console
 
 
 class _Bars:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.text import Text
 
@@ -23,7 +22,8 @@ from executor.report import Report
 from executor.sending import CallOutcome, Sent
 from executor.standings import WEIGHTS, Standing
 from executor.terms import expected, preconditions
-from rackcast.terminal import plural, safe, short, table
+from rackcast.saying import plural, safe, say
+from rackcast.terminal import short, table
 
 SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
     {
@@ -169,9 +169,9 @@ def _print_others(out: Console, said: Report | Difference) -> None:
 def print_calls(report: Report) -> None:
     """Print the exact calls of a dry run, in order: one a line, and below it what it rests on and takes it back."""
     for sent in report.actions:
-        click.echo(safe(_request(sent.call)))
+        say(_request(sent.call))
         for said in _terms(sent.call):
-            click.echo(safe(f"    # {said}"))
+            say(f"    # {said}")
 
 
 def _request(call: Call) -> str:

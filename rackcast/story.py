@@ -26,8 +26,8 @@ from planner import plan
 from rackcast.packets import probes, send
 from rackcast.progress import shown_progress
 from rackcast.round_trip import collected_again
+from rackcast.saying import plural
 from rackcast.simulated import RunningRack, simulated_rack
-from rackcast.terminal import plural
 
 SHOWN = 5
 """How many wrong packets are told in words."""

@@ -1,7 +1,6 @@
 """What people see: tables and lines in a terminal, JSON for programs.
 
-Every text that came from outside passes `safe`, because names are chosen by tenants and a terminal obeys what is
-printed. This file does not know commands.
+Every text that came from outside passes `rackcast.saying.safe`. This file does not know commands.
 """
 
 import re
@@ -9,7 +8,6 @@ import sys
 from collections.abc import Iterable
 from io import StringIO
 from typing import Any, TextIO
-from unicodedata import category
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -19,6 +17,7 @@ from rich.text import Text
 
 from blueprints.findings import Finding, Severity
 from blueprints.text import dumps
+from rackcast.saying import safe
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
@@ -26,16 +25,6 @@ WHOLE = frozenset({"address", "underlay", "through", "switch", "group", "inner M
 """Columns that are never broken, however narrow the terminal."""
 
 _NUMBER = re.compile(r"[0-9,]*")
-
-HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that a terminal may act on instead of showing."""
-
-
-def safe(value: object) -> str:
-    """Return *value* as text in which nothing can steer a terminal: such characters are shown as escapes."""
-    return "".join(
-        char.encode("unicode_escape").decode() if category(char) in HIDDEN else char for char in str(value)
-    )
 
 
 class _Trimmed(StringIO):
@@ -78,11 +67,6 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) 
     for row in cells:
         made.add_row(*row)
     return made
-
-
-def plural(count: int, noun: str) -> str:
-    """Return ``1 group`` or ``2 groups``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def findings_table(findings: Iterable[Finding]) -> Table:

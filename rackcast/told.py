@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from collector.told import Account, Telling, Told
-from rackcast.terminal import plural, table
+from rackcast.saying import plural
+from rackcast.terminal import table
 
 SHOWN = 40
 """How many transitions are listed before the rest is counted."""

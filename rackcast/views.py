@@ -15,7 +15,8 @@ from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, ForwardingEntry, PlannedGroup, SledPort, SledTables, SwitchTables
 from blueprints.findings import Severity, heaviest_first
 from blueprints.identifiers import SwitchSlot
-from rackcast.terminal import findings_table, plural, safe, short, table
+from rackcast.saying import plural, safe
+from rackcast.terminal import findings_table, short, table
 
 
 def summary(blueprint: Blueprint) -> dict[str, Any]:

@@ -23,9 +23,7 @@ from rackcast.terminal import console, print_json
 @rack_options
 @json_option
 @click.pass_context
-def diff(
-    ctx: click.Context, /, blueprint: str, other: str | None, rack: bool, as_json: bool, **way: Any
-) -> None:
+def diff(ctx: click.Context, /, blueprint: str, other: str | None, rack: bool, as_json: bool, **way: Any) -> None:
     """Show what OTHER changes after BLUEPRINT, or with --rack what would have to be written to the rack.
 
     Ends with 3 if anything differs.

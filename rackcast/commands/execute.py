@@ -16,9 +16,11 @@ from executor.report import Report, unfinished
 from executor.safeguards import Safeguards
 from rackcast.commands.guards import guard_options, safeguards
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
+from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
 from rackcast.progress import shown_progress
 from rackcast.reports import print_calls, print_report
+from rackcast.saying import say
 from rackcast.terminal import console, print_json
 
 
@@ -28,6 +30,7 @@ from rackcast.terminal import console, print_json
 @click.option("--dry-run", is_flag=True, help="Print the exact calls, in order, and send none that writes.")
 @guard_options
 @click.option("--report", metavar="FILE", help="Write the report to FILE too, for `commit-transitions`.")
+@pace_options
 @json_option
 @click.pass_context
 def execute(
@@ -45,11 +48,11 @@ def execute(
     effect is not written again.
     """
     read = sound(read_blueprint(blueprint), blueprint)
-    guards = safeguards(options, read)
+    guards, pace = safeguards(options, read), Pace.taken(options)
     if report is not None and _is_file(report):
         # Found out before the rack is touched; and no older report speaks for a run that was cut short.
         write_text(report, dumps(unfinished(read, dry_run=dry_run).as_json()))
-    done = run(read, Way(**options), dry_run=dry_run, guards=guards, quiet=as_json)
+    done = run(read, Way(**options), dry_run=dry_run, guards=guards, pace=pace, quiet=as_json)
     if as_json:
         print_json(done.as_json())
     else:
@@ -79,22 +82,41 @@ def sound(blueprint: Blueprint, name: str) -> Blueprint:
 
 
 def run(
-    blueprint: Blueprint, way: Way, *, dry_run: bool, guards: Safeguards | None = None, quiet: bool = False
+    blueprint: Blueprint,
+    way: Way,
+    *,
+    dry_run: bool,
+    guards: Safeguards | None = None,
+    pace: Pace | None = None,
+    quiet: bool = False,
 ) -> Report:
     """Return what became of carrying *blueprint* out on the rack that *way* leads to.
 
     Raises:
         InputRejectedError: the endpoints file has mistakes.
         DeviceError: DNS knows no daemon.
+        OSError: the log cannot be opened.
     """
+    pace = pace or Pace()
     endpoints, unknown = way.find(blueprint.sleds)
     if not quiet:
         for silence in unknown:
-            click.echo(f"{silence.target}: {silence.reason}", err=True)
+            say(f"{silence.target}: {silence.reason}", error=True)
     try:
-        with shown_progress(quiet=quiet) as progress:
-            return asyncio.run(carry_out(blueprint, endpoints, dry_run=dry_run, safeguards=guards, progress=progress))
+        with pace.logged("execute", blueprint) as log, shown_progress(quiet=quiet or pace.log == STANDARD) as shown:
+            done = asyncio.run(
+                carry_out(
+                    blueprint,
+                    endpoints,
+                    dry_run=dry_run,
+                    safeguards=guards,
+                    progress=log.heard(shown),
+                    limits=pace.limits,
+                )
+            )
+            log.line("end", outcome=done.outcome.value, exit_code=done.exit_code)
+            return done
     except KeyboardInterrupt:
         if not dry_run:
-            click.echo("stopped half way; run it again to go on", err=True)
+            say("stopped half way; run it again to go on", error=True)
         raise

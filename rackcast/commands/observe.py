@@ -12,7 +12,9 @@ from blueprints.files import STANDARD, read_blueprint, write_observation
 from blueprints.observation import Observation, Silence
 from executor.classes import classified
 from executor.observe import observe as ask
+from executor.progress import nobody
 from rackcast.commands.options import json_option, rack_options
+from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
 from rackcast.exits import Exit
 from rackcast.reports import print_classes
@@ -26,6 +28,7 @@ from rackcast.terminal import console, print_json, table
 )
 @click.option("--against", metavar="BLUEPRINT", help="Say what the objects are to this blueprint; --sleds-of it too.")
 @rack_options
+@pace_options
 @json_option
 @click.pass_context
 def observe(
@@ -41,12 +44,14 @@ def observe(
 
     Ends with 4 if some did not answer; what they hold is then null in the observation, and why is under "silent".
     """
+    pace = Pace.taken(way)
     blueprint = read_blueprint(against) if against else None
     named = read_blueprint(sleds_of) if sleds_of else blueprint
     endpoints, unknown = Way(**way).find(named.sleds if named else ())
     if not endpoints.sleds and named is None:
         unknown = (*unknown, Silence(target="sleds", reason="DNS does not list them: name a blueprint by --sleds-of"))
-    seen = asyncio.run(ask(endpoints))
+    with pace.logged("observe", blueprint) as log:
+        seen = asyncio.run(ask(endpoints, limits=pace.limits, listener=log.heard(nobody)))
     now = datetime.now(UTC).replace(microsecond=0)
     seen = evolve(seen, observed_at=now, silent=[*seen.silent, *unknown])
     if output:

@@ -17,6 +17,7 @@ from rackcast import __version__
 from rackcast.bulk import bulk
 from rackcast.commands.options import json_option
 from rackcast.exits import Exit
+from rackcast.saying import say
 from rackcast.terminal import console, print_json
 from rackcast.views import headline, summary
 
@@ -62,10 +63,8 @@ def plan(
 def _refuse(too_much: Iterable[Finding]) -> None:
     """Say what there is no room for, all of it."""
     for found in too_much:
-        click.echo(f"{found.subject}: {found.message}", err=True)
-    click.echo(
-        "nothing is written: the plan does not fit (--waive-limits writes it all the same, to look at)", err=True
-    )
+        say(f"{found.subject}: {found.message}", error=True)
+    say("nothing is written: the plan does not fit (--waive-limits writes it all the same, to look at)", error=True)
 
 
 def _made(by: str | None, comment: str | None) -> Made:

@@ -10,6 +10,7 @@ from executor.fence import TARGET_FORMAT, CurrentTarget, TargetStore
 from rackcast.commands.execute import sound
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.exits import Exit
+from rackcast.saying import say
 from rackcast.terminal import print_json
 
 store_option = click.option("--store", metavar="PATH", required=True, help="The file that says what the target is.")
@@ -29,7 +30,7 @@ def show(store: str, as_json: bool) -> None:
     if as_json:
         print_json({"format": TARGET_FORMAT, "target": None if current is None else unstructure(current)})
     else:
-        click.echo("no blueprint is the target" if current is None else _told(current))
+        say("no blueprint is the target" if current is None else _told(current))
 
 
 @target.command("set")
@@ -45,11 +46,11 @@ def set_(ctx: click.Context, /, blueprint: str, store: str) -> None:
     keeper = TargetStore.at(store)
     refused = keeper.advance(read, at=datetime.now(UTC).replace(microsecond=0))
     if refused is not None:
-        click.echo(f"{blueprint} may not become the target: {refused}", err=True)
+        say(f"{blueprint} may not become the target: {refused}", error=True)
         ctx.exit(Exit.FENCED)
     current = keeper.read()
     if current is not None:
-        click.echo(_told(current))
+        say(_told(current))
 
 
 def _told(current: CurrentTarget) -> str:
