@@ -65,7 +65,9 @@ def _restart_dpd(dpd: Dpd, keep: bool) -> None:
 
 
 def _restart_mgd(mrib: Mrib, keep: bool) -> None:
-    if not keep:
+    if keep:
+        mrib.restart()
+    else:
         mrib.forget()
 
 

@@ -116,6 +116,9 @@ class Mrib:
         self.unreachable = unreachable
         self._tell([key for key in self.routes if key.source in differing])
 
+    def restart(self) -> None:
+        """Read the store again: static routes are durable, so nothing is lost."""
+
     def forget(self) -> None:
         """Lose the store."""
         self.delete(tuple(self.routes))
