@@ -15,7 +15,6 @@ from io import RawIOBase
 from typing import Any, BinaryIO
 from uuid import UUID, uuid4
 
-import structlog
 from attrs import asdict, define
 
 from blueprints.files import STANDARD
@@ -89,6 +88,8 @@ def _stream(name: str) -> Iterator[BinaryIO | RawIOBase]:
 
 
 def _logger(stream: BinaryIO | RawIOBase, about: Mapping[str, Any]) -> Any:
+    import structlog
+
     said = {key: str(value) if isinstance(value, UUID) else value for key, value in about.items()}
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
     processors: list[Any] = [stamp, structlog.processors.JSONRenderer(), _encoded]

@@ -90,7 +90,8 @@ EDGE_LIBRARIES = frozenset({"asyncio", "dns", "httptools", "httpx", "socket"})
 
 LATE_IMPORTS: Mapping[str, frozenset[str]] = {
     # The command answers `--help` and `show` without waiting for libraries that only other sub-commands need.
-    "rackcast": frozenset({"click", "dns", "httpx", "networkx", "rich", "uvicorn", "yaml"}) | MAY_IMPORT["rackcast"],
+    "rackcast": frozenset({"click", "dns", "httpx", "networkx", "rich", "structlog", "uvicorn", "yaml"})
+    | MAY_IMPORT["rackcast"],
 }
 """File or package -> the modules that it may import inside functions."""
 

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from blueprints.blueprint import Blueprint
 from executor.limits import Limits
 from executor.progress import Progress as Listener
+from rackcast.logs import opened
 
 Command = Callable[..., Any]
 
@@ -78,8 +79,6 @@ class Pace:
         if self.log is None:
             yield NoLog()
             return
-        from rackcast.logs import opened
-
         named = {} if blueprint is None else {"blueprint": blueprint.id, "generation": blueprint.generation}
         with opened(self.log, command=command, **named) as log:
             log.line("begin", deadline=self.limits.run_seconds)
