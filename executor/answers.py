@@ -5,12 +5,12 @@ give. This file does not know requests, nor what a status means.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 from attrs import frozen
 
-from blueprints import strict
 from blueprints.errors import BadAnswerError, SilentError
 
 Json = Any
@@ -43,8 +43,8 @@ class Answer:
     """What the daemon says of an error."""
 
 
-def answer_from(response: httpx.Response, content: bytes, *, depth: int) -> Answer:
-    """Return the answer that *response* with its *content* is; JSON is nested *depth* deep at most.
+def answer_from(response: httpx.Response, content: bytes, parse: Callable[[bytes], Json]) -> Answer:
+    """Return the answer that *response* with its *content* is; *parse* reads its JSON.
 
     Raises:
         BadAnswerError: it calls itself a success and cannot be trusted.
@@ -56,7 +56,7 @@ def answer_from(response: httpx.Response, content: bytes, *, depth: int) -> Answ
     kind = response.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/json":
         raise BadAnswerError(f"expected application/json, found {kind or 'no content type'}")
-    return Answer(status=response.status_code, body=strict.parse_json(content, depth=depth))
+    return Answer(status=response.status_code, body=parse(content))
 
 
 def _message(content: bytes) -> str:

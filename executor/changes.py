@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from blueprints.addresses import Address
 from blueprints.observation import SeenHop, Silence
@@ -65,6 +65,8 @@ ADDRESS_MOVES = frozenset({Kind.EXTERNAL_RETARGET, Kind.M2P_MOVE})
 
 
 def _sorted_groups(groups: Iterable[Address]) -> tuple[Address, ...]:
+    if type(groups) is tuple and len(groups) == 1:
+        return groups
     return tuple(sorted(set(groups), key=lambda group: group.key))
 
 
@@ -106,6 +108,19 @@ class Change:
     held: str = ""
     """Why it is not sent in this run, whatever becomes of the rest."""
 
+    def at(self, target: Target) -> "Change":
+        """Return the same change of another target."""
+        return Change(
+            kind=self.kind,
+            target=target,
+            groups=self.groups,
+            subject=self.subject,
+            row=self.row,
+            seen=self.seen,
+            via=self.via,
+            held=self.held,
+        )
+
     @property
     def sort_key(self) -> Key:
         """By kind, target, address; rows of one address in their own order."""
@@ -123,6 +138,10 @@ class Foreign:
     held: bool = False
     """It belongs to a group that the blueprint holds."""
 
+    def at(self, target: Target) -> "Foreign":
+        """Return the same of another target."""
+        return evolve(self, target=target)
+
     @property
     def sort_key(self) -> Key:
         """By target, then by text."""
@@ -136,6 +155,10 @@ class Conflict:
     target: Target
     group: Address
     because: str
+
+    def at(self, target: Target) -> "Conflict":
+        """Return the same of another target."""
+        return evolve(self, target=target)
 
     @property
     def sort_key(self) -> Key:
@@ -164,7 +187,7 @@ class Difference:
     """What was read to differ."""
 
     asserts: tuple[Change, ...]
-    """What cannot be read back, so it is repeated: mappings for their NIC joins, joins, leaves."""
+    """What cannot be read back, so it is repeated, target by target: mappings for their NIC joins, joins, leaves."""
 
     unknown: tuple[Silence, ...]
     """Targets of the blueprint that gave no answer to trust: they are owed everything, and nothing is derived."""

@@ -9,12 +9,12 @@ Rules:
 This file does not know what is sent, in which order, nor how a rack is read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from types import MappingProxyType
-from typing import TypeVar
 from uuid import UUID
 
-from attrs import frozen
+from attrs import field, frozen
 
 from blueprints.addresses import Address
 from blueprints.blueprint import Content
@@ -25,13 +25,14 @@ from executor.actions import FORMS, Effect
 from executor.changes import ADDRESS_MOVES, Change, Conflict, Difference, Foreign, MembersElsewhere
 from executor.drains import Zones, drained
 from executor.ownership import Ownership, mappings_seen, ownership
-from executor.sled_differences import SledView, sled_differences
+from executor.sled_differences import Alike, SledView, sled_differences
 from executor.switch_differences import SwitchView, dpd_differences, mgd_differences
 from executor.targets import Daemon, Target, targets_of
 
 Item = Change | Conflict | Foreign | MembersElsewhere
 _NO_ZONES: Zones = MappingProxyType({})
-T = TypeVar("T", Change, Conflict, Foreign, MembersElsewhere)
+BY_SORT_KEY = attrgetter("sort_key")
+REASSERTED = frozenset(kind for kind, form in FORMS.items() if form.effect is Effect.REASSERT)
 
 
 def differences(
@@ -51,32 +52,59 @@ def differences(
         zones: addresses of switches, for those that the blueprint sends nothing through.
     """
     ours = ownership(content, [observation] if earlier is None else [observation, earlier])
-    comparison = _Comparison(content=content, observation=observation, ours=ours)
+    hops: dict[Address, str] = {group.underlay_ip: group.next_hop_switch.value for group in content.groups}
+    comparison = _Comparison(content=content, observation=observation, ours=ours, hops=hops)
     targets = targets_of(content)
     unknown = {target for target in targets if not comparison.knows(target)}
-    items = [item for target in targets if target not in unknown for item in comparison.items(target)]
-    conflicts = _only(Conflict, items)
+    found = _Sorted()
+    for target in targets:
+        if target not in unknown:
+            found.add(comparison.items(target))
+    conflicts = sorted(found.conflicts, key=BY_SORT_KEY)
     blocked = {(conflict.group, conflict.target.place) for conflict in conflicts}
-    changes = [
-        change
-        for change in _only(Change, items)
-        if not any((group, change.target.place) in blocked for group in change.groups)
-    ]
-    changes = sorted(
-        drained(changes, content, observation, known=zones, silent=unknown, blocked=blocked),
-        key=lambda change: change.sort_key,
-    )
-    foreign = _only(Foreign, items)
+    changes = _unblocked(found.changes, blocked)
+    changes = drained(changes, content, observation, known=zones, silent=unknown, blocked=blocked)
+    foreign = sorted(found.foreign, key=BY_SORT_KEY)
     return Difference(
-        changes=tuple(change for change in changes if FORMS[change.kind].effect is Effect.WRITE),
-        asserts=tuple(change for change in changes if FORMS[change.kind].effect is Effect.REASSERT),
+        changes=tuple(sorted(changes, key=BY_SORT_KEY)),
+        asserts=tuple(_unblocked(found.asserts, blocked)),
         unknown=_silences(observation, [target for target in targets if target in unknown]),
         conflicts=tuple(conflicts),
         foreign=tuple(thing for thing in foreign if not thing.held),
         held=tuple(thing for thing in foreign if thing.held),
-        members_elsewhere=tuple(_only(MembersElsewhere, items)),
+        members_elsewhere=tuple(sorted(found.members_elsewhere, key=BY_SORT_KEY)),
         settled=_settled(content, observation, changes),
     )
+
+
+@frozen
+class _Sorted:
+    """Items by what they are, in the order in which they were found."""
+
+    changes: list[Change] = field(factory=list, init=False)
+    asserts: list[Change] = field(factory=list, init=False)
+    conflicts: list[Conflict] = field(factory=list, init=False)
+    foreign: list[Foreign] = field(factory=list, init=False)
+    members_elsewhere: list[MembersElsewhere] = field(factory=list, init=False)
+
+    def add(self, items: Iterable[Item]) -> None:
+        """Put *items* where they belong."""
+        for item in items:
+            if type(item) is Change:
+                (self.asserts if item.kind in REASSERTED else self.changes).append(item)
+            elif isinstance(item, Conflict):
+                self.conflicts.append(item)
+            elif isinstance(item, Foreign):
+                self.foreign.append(item)
+            elif isinstance(item, MembersElsewhere):
+                self.members_elsewhere.append(item)
+
+
+def _unblocked(changes: list[Change], blocked: Collection[tuple[Address, str]]) -> list[Change]:
+    """Return *changes* without those of a group in a place where something stands in its way (rule F3)."""
+    if not blocked:
+        return changes
+    return [c for c in changes if not any((group, c.target.place) in blocked for group in c.groups)]
 
 
 @frozen(kw_only=True)
@@ -86,6 +114,10 @@ class _Comparison:
     content: Content
     observation: Observation
     ours: Ownership
+    hops: Mapping[Address, str]
+    """Underlay group to the switch that it is sent by."""
+
+    alike: Alike = field(factory=Alike)
 
     def knows(self, target: Target) -> bool:
         """Return whether all tables of *target* were read (rule F1)."""
@@ -104,11 +136,8 @@ class _Comparison:
         if target.daemon is Daemon.SLED_AGENT:
             sled = UUID(target.place)
             tables, seen = self.content.sleds[sled], self.observation.sleds[sled]
-            hops: dict[Address, str] = {
-                group.underlay_ip: group.next_hop_switch.value for group in self.content.groups
-            }
             yield from sled_differences(
-                SledView(target=target, tables=tables, seen=seen, ours=self.ours, hop_switches=hops)
+                SledView(target=target, tables=tables, seen=seen, ours=self.ours, hop_switches=self.hops), self.alike
             )
         elif target.daemon is Daemon.DPD:
             yield from dpd_differences(self._switch(SwitchSlot(target.place)))
@@ -129,10 +158,6 @@ class _Comparison:
                 for row in tables.external_groups
             },
         )
-
-
-def _only(kind: type[T], items: Iterable[Item]) -> list[T]:
-    return sorted((item for item in items if isinstance(item, kind)), key=lambda item: item.sort_key)
 
 
 def _silences(observation: Observation, targets: Iterable[Target]) -> tuple[Silence, ...]:

@@ -125,7 +125,8 @@ class _Extent:
         for slot, _ in self._switches():
             yield from (group for group, _ in self.rows(slot))
         sleds = [seen for sled, seen in self.observation.sleds.items() if sled in self.content.sleds]
-        for group, underlay in {(pair.group, pair.underlay) for seen in sleds for pair in seen.m2p or ()}:
+        tables = {id(seen.m2p): seen.m2p for seen in sleds if seen.m2p}.values()  # sleds share theirs
+        for group, underlay in {(pair.group, pair.underlay) for table in tables for pair in table}:
             if self.ours.owns_mapping(group, underlay) and not self.ours.holds(group, underlay):
                 yield group
 

@@ -11,18 +11,20 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import httpx
 import stamina
 from attrs import define, field, frozen
 
+from blueprints import strict
 from blueprints.errors import BadAnswerError, InvariantError, RefusedError, SilentError
 from executor.answers import Answer, ForbiddenError, HungError, Json, UnreachedError, answer_from
 from executor.apis import KNOWN_VERSIONS, Api, permits
 from executor.breaker import Breaker
 from executor.exchanges import Ending, Exchange, Listener
 from executor.limits import Limits
+from executor.shelf import Shelf
 from executor.slots import Deadlines, Slot
 from executor.statuses import says_spent
 from executor.transport import PlainTransport
@@ -84,6 +86,9 @@ class Client:
 
     listener: Listener | None = None
     """Told of each sending."""
+
+    shelf: Shelf = field(factory=Shelf)
+    """Shared by all clients of a run: answers that were read before."""
 
     version: str | None = None
     """The version to speak; None: the newest that the daemon takes."""
@@ -259,7 +264,9 @@ class Client:
             raise BadAnswerError(str(error)) from error
         except httpx.TransportError as error:
             raise SilentError(str(error)) from error
-        return answer_from(response, content, depth=self.limits.answer_depth)
+        # What writing answers is read once and never again; reading is answered alike by many.
+        parse = self.shelf.parsed if request.method == "GET" else strict.parse_json
+        return answer_from(response, content, partial(parse, depth=self.limits.answer_depth))
 
     def _request(self, request: _Request, version: str) -> httpx.Request:
         content = b"" if request.body is None else json.dumps(request.body, separators=(",", ":")).encode()

@@ -24,6 +24,7 @@ from executor.exchanges import Listener
 from executor.http import Client, never
 from executor.identity import identify
 from executor.limits import Limits
+from executor.shelf import Shelf
 from executor.slots import Deadlines
 from executor.targets import Daemon, Target
 from executor.transport import PlainTransport
@@ -76,6 +77,7 @@ class Rack:
     unsupported: set[Target] = field(factory=set, init=False)
     """Switches that said they have no multicast."""
 
+    _shelf: Shelf = field(factory=Shelf, init=False)
     _clients: dict[Target, Client] = field(factory=dict, init=False)
     _identified: set[Target] = field(factory=set, init=False)
     _in_flight: asyncio.Semaphore = field(init=False)
@@ -105,6 +107,7 @@ class Rack:
             version=version,
             deadlines=self._deadlines,
             listener=self.listener,
+            shelf=self._shelf,
             transport=self.mounts.get(url) or PlainTransport(answer_bytes=self.limits.answer_bytes),
         )
 
@@ -126,6 +129,7 @@ class Rack:
         """Return what *targets* hold, and a silence for each that gave no answer to trust."""
         known = [target for target in targets if target in self._clients]
         answers = dict(zip(known, await asyncio.gather(*map(self._tables, known)), strict=True))
+        self._shelf.clear()
         reasons = {target: answer for target, answer in answers.items() if isinstance(answer, str)}
         reasons |= {target: NO_ENDPOINT for target in targets if target not in self._clients}
         return Observation(

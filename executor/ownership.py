@@ -198,6 +198,6 @@ def _routes(observations: list[Observation]) -> Iterator[SeenRoute]:
 
 
 def _pairs(observations: list[Observation]) -> Iterator[SeenM2p]:
-    for observation in observations:
-        for sled in observation.sleds.values():
-            yield from sled.m2p or ()
+    tables = (sled.m2p for observation in observations for sled in observation.sleds.values() if sled.m2p)
+    for table in {id(table): table for table in tables}.values():  # sleds share theirs
+        yield from table

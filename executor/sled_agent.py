@@ -5,10 +5,15 @@ NIC joins cannot be read at all.
 This file does not know why an entry is wanted.
 """
 
+from typing import Any
+
 from blueprints import strict
 from blueprints.observation import SeenForwarding, SeenM2p
+from blueprints.ordering import in_order
 from executor import decoding
 from executor.http import Client
+
+Json = Any
 
 
 async def read_mappings(client: Client) -> tuple[SeenM2p, ...]:
@@ -17,8 +22,11 @@ async def read_mappings(client: Client) -> tuple[SeenM2p, ...]:
     Raises:
         DeviceError: no complete list came, or one mapping stands in it twice.
     """
-    answer = await client.read("/networking/mcast-m2p")
-    return tuple(strict.rows(answer, "mappings", decoding.mapping, lambda row: (row.group, row.underlay)))
+    return client.shelf.decoded(await client.read("/networking/mcast-m2p"), _mappings)
+
+
+def _mappings(answer: Json) -> tuple[SeenM2p, ...]:
+    return in_order(strict.rows(answer, "mappings", decoding.mapping, lambda row: (row.group, row.underlay)))
 
 
 async def read_forwarding(client: Client) -> tuple[SeenForwarding, ...]:
@@ -27,5 +35,8 @@ async def read_forwarding(client: Client) -> tuple[SeenForwarding, ...]:
     Raises:
         DeviceError: no complete list came, or one underlay group stands in it twice.
     """
-    answer = await client.read("/networking/mcast-fwd")
-    return tuple(strict.rows(answer, "forwarding", decoding.forwarding, lambda row: row.underlay))
+    return client.shelf.decoded(await client.read("/networking/mcast-fwd"), _forwarding)
+
+
+def _forwarding(answer: Json) -> tuple[SeenForwarding, ...]:
+    return in_order(strict.rows(answer, "forwarding", decoding.forwarding, lambda row: row.underlay))

@@ -10,9 +10,9 @@ Source: the packet engine's multicast tables, which the sled-agent hands through
 This file does not know switches, nor what is sent.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from blueprints.addresses import Address
 from blueprints.blueprint import (
@@ -44,14 +44,31 @@ class SledView:
     """Underlay group to the switch that the blueprint sends it through."""
 
 
-def sled_differences(view: SledView) -> Iterator[Item]:
-    """Yield what sets a sled apart, then what it must be told again; both tables must have been read."""
-    moved = set()
-    for item in _mappings(view):
-        yield item
-        if isinstance(item, Change) and item.kind is Kind.M2P_MOVE:
-            moved.add(item.subject)
-    yield from _forwarding(view)
+@frozen
+class Alike:
+    """What was found for tables of earlier sleds: tables that are one object differ alike."""
+
+    _found: dict[tuple[int, int, str], tuple[Item, ...]] = field(factory=dict, init=False)
+
+    def of(self, view: SledView, name: str, find: Callable[[SledView], Iterator[Item]]) -> Iterable[Item]:
+        """Return what *find* finds in the table *name*, made out to the target of *view*."""
+        key = (id(getattr(view.tables, name)), id(getattr(view.seen, name)), name)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = tuple(find(view))
+            return found
+        return [item.at(view.target) for item in found]
+
+
+def sled_differences(view: SledView, alike: Alike) -> Iterator[Item]:
+    """Yield what sets a sled apart, then what it must be told again; both tables must have been read.
+
+    *alike* is that of all sleds of one comparison, which has to keep their tables alive.
+    """
+    mappings = alike.of(view, "m2p", _mappings)
+    yield from mappings
+    yield from alike.of(view, "forwarding", _forwarding)
+    moved = {item.subject for item in mappings if isinstance(item, Change) and item.kind is Kind.M2P_MOVE}
     yield from _subscriptions(view, moved)
 
 
@@ -182,14 +199,15 @@ def _unwanted_forwarding(view: SledView, seen: SeenForwarding) -> Item:
 
 
 def _subscriptions(view: SledView, moved: set[Address]) -> Iterator[Item]:
-    for subscription in view.tables.subscriptions:
-        yield from _told_again(view, Kind.JOIN, subscription, subscription.group_ip in moved)
-    for departure in view.tables.departures:
-        yield from _told_again(view, Kind.LEAVE, departure, departure.group_ip in moved)
-
-
-def _told_again(view: SledView, kind: Kind, row: Subscription | Departure, moved: bool) -> Iterator[Item]:
-    if view.ours.holds(row.group_ip):
-        return
-    for each in (Kind.MOVE_LEAVE, kind) if moved else (kind,):
-        yield Change(kind=each, target=view.target, groups=(row.group_ip,), subject=row.group_ip, row=row)
+    rows: Iterable[tuple[Kind, Subscription | Departure]] = (
+        *((Kind.JOIN, row) for row in view.tables.subscriptions),
+        *((Kind.LEAVE, row) for row in view.tables.departures),
+    )
+    target, holds = view.target, view.ours.holds
+    for kind, row in rows:
+        group = row.group_ip
+        if holds(group):
+            continue
+        if group in moved:
+            yield Change(kind=Kind.MOVE_LEAVE, target=target, groups=(group,), subject=group, row=row)
+        yield Change(kind=kind, target=target, groups=(group,), subject=group, row=row)

@@ -5,14 +5,14 @@ group whose underlay group was made anew is written once more, as it is: its chi
 This file does not know the other switches, nor what is sent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
 
 from blueprints.addresses import Address
 from blueprints.blueprint import ExternalEntryRow, MemberPort, MribRoute, SwitchTables, UnderlayEntry
 from blueprints.identifiers import SwitchSlot
-from blueprints.observation import SeenExternal, SeenRoute, SeenUnderlay, SwitchObservation
+from blueprints.observation import SeenExternal, SeenMember, SeenRoute, SeenUnderlay, SwitchObservation
 from executor.changes import Change, Conflict, Foreign, Kind, MembersElsewhere
 from executor.ownership import Ownership
 from executor.targets import Target
@@ -84,15 +84,32 @@ def _underlay(view: SwitchView, wanted: UnderlayEntry, seen: SeenUnderlay | None
     elif seen.tag != wanted.tag.text:
         yield change(Kind.REBUILD_UNDERLAY, seen)
         yield create
-    elif view.derived:
-        if member_ports(seen) != set(wanted.members):
-            yield MembersElsewhere(target=view.dpd, group=group)
     else:
-        missing = set(wanted.members) - member_ports(seen)
-        if missing:
-            yield change(Kind.MEMBERS_ADD, evolve(wanted, members=member_ports(seen) | missing))
-        if wanted.complete and member_ports(seen) - set(wanted.members):
-            yield change(Kind.MEMBERS_REMOVE, wanted)
+        yield from _members(view, wanted, seen, change)
+
+
+def _members(
+    view: SwitchView, wanted: UnderlayEntry, seen: SeenUnderlay, change: Callable[[Kind, object], Change]
+) -> Iterator[Item]:
+    if same_members(wanted.members, seen.members):
+        return
+    there, members = member_ports(seen), set(wanted.members)
+    if view.derived:
+        if there != members:
+            yield MembersElsewhere(target=view.dpd, group=view.ours.group_of(wanted.group_ip, wanted.tag.text))
+        return
+    if members - there:
+        yield change(Kind.MEMBERS_ADD, evolve(wanted, members=there | members))
+    if wanted.complete and there - members:
+        yield change(Kind.MEMBERS_REMOVE, wanted)
+
+
+def same_members(wanted: Sequence[MemberPort], seen: Sequence[SeenMember]) -> bool:
+    """Return whether two lists name the same ports, both in their order: so it is nearly always."""
+    return len(wanted) == len(seen) and all(
+        one.port_id == other.port_id and one.link_id == other.link_id and one.direction is other.direction
+        for one, other in zip(wanted, seen, strict=True)
+    )
 
 
 def member_ports(seen: SeenUnderlay) -> set[MemberPort]:
