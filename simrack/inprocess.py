@@ -42,6 +42,9 @@ class InProcessTransport(httpx.AsyncBaseTransport):
     application: Application
     daemon: Daemon
     answer_bytes: int = ANSWER_BYTES
+    accepting: bool = True
+    """Whether a connection would be accepted."""
+
     _under_way: set["asyncio.Future[Any]"] = field(factory=set)
     """What goes on without its client."""
 
@@ -49,12 +52,14 @@ class InProcessTransport(httpx.AsyncBaseTransport):
         """Let the daemon act on *request* and return its answer.
 
         Raises:
-            httpx.ConnectError: never: every daemon is there.
+            httpx.ConnectError: the daemon is down, so that connections to it are refused.
             httpx.ReadError: a fault closed the line before the answer was whole.
             httpx.RemoteProtocolError: a fault made the answer something else than HTTP.
             httpx.DecodingError: a fault made the answer compressed or too large.
         """
         await asyncio.sleep(0)
+        if not self.accepting:
+            raise httpx.ConnectError("the connection was refused")
         raw_path, _, query = request.url.raw_path.partition(b"?")
         path = raw_path.decode("ascii")
         asked = Request(request.method, unquote(path), query, await request.aread(), raw_path)

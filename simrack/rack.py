@@ -15,6 +15,7 @@ from uuid import UUID
 import httpx
 
 from blueprints.endpoints import Endpoints, SubscriptionForm, SwitchEndpoints
+from blueprints.errors import InvariantError
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
 from simrack.control.interface import Control
@@ -105,6 +106,7 @@ class SimulatedRack:
         self._host = LOOPBACK
         self._application: Application | None = None
         self._listeners: Listeners | None = None
+        self._mounted: dict[str, InProcessTransport] = {}
         self._nameserver: NameServer | None = None
 
     def prepare(self, plot: Plot) -> None:
@@ -151,12 +153,16 @@ class SimulatedRack:
     def mount(self) -> dict[str, httpx.AsyncBaseTransport]:
         """Return the ways to all daemons, by made-up base address: instead of `start`, without sockets and names.
 
-        They take place in the event loop of whoever calls. Joins on NICs are counted in a table.
+        They take place in the event loop of whoever calls. Joins on NICs are counted in a table. Nothing is prepared:
+        faults and events are ordered through the control interface.
 
         Raises:
             InputRejectedError: the datastore cannot hold the snapshot.
             SilentError: the datastore does not answer.
+            InvariantError: something was prepared.
         """
+        if self._plot != Plot():
+            raise InvariantError("mount", "what was prepared would not take place")
         if self._datastore is not None:
             self._datastore.hold(self.world.snapshot)
         self._nics = COUNTED
@@ -165,7 +171,8 @@ class SimulatedRack:
         fronts = self._fronts()
         self._host, self._ports = _NOWHERE, {target: number for number, target in enumerate(fronts, 1)}
         application = self._applied(fronts)
-        return {self.url(target): InProcessTransport(application, daemon) for target, daemon in fronts.items()}
+        self._mounted = {target: InProcessTransport(application, daemon) for target, daemon in fronts.items()}
+        return {self.url(target): way for target, way in self._mounted.items()}
 
     def _fronts(self) -> dict[str, Daemon]:
         return {_CONTROL: control(self._control().routes()), **self._daemons}
@@ -255,6 +262,8 @@ class SimulatedRack:
         """Refuse connections to a daemon that is down in that way, and accept them again."""
         if self._listeners is not None:
             self._listeners.set_accepting(self._ports[target], accepting=kind != "refuse")
+        if target in self._mounted:
+            self._mounted[target].accepting = kind != "refuse"
 
     def _names(self) -> RackNames:
         scrimlets = scrimlets_of(self.world.snapshot)

@@ -180,6 +180,17 @@ def test_a_task_is_cancelled_before_the_effect_or_after_it(inside: Inside) -> No
     assert inside.mappings() == [ROW]
 
 
+def test_a_daemon_that_is_down_refuses_connections_or_is_silent(inside: Inside) -> None:
+    """What life does to a machine is met without sockets too, and so is its return."""
+    sled = {"machine": f"sled {SLEDS[0]}"}
+    for how, error in (("refused", httpx.ConnectError), ("silent", TimeoutError)):
+        assert inside.call("control", "POST", "/events", {"event": "fail", **sled, "how": how}).is_success
+        with pytest.raises(error):
+            inside.mappings()
+        assert inside.call("control", "POST", "/events", {"event": "return", **sled}).is_success
+        assert inside.mappings() == []
+
+
 def test_httpx_itself_goes_by_the_mounts(inside: Inside) -> None:
     """The ways are mounts as httpx has them: a client of its own speaks to every daemon, and to nobody else."""
 
