@@ -35,13 +35,6 @@ class Elsewhere:
 
 
 ELSEWHERE: dict[str, Elsewhere] = {
-    "T17": Elsewhere(
-        "an answer of the right form with a field that is missing or of another type is refused whole",
-        (
-            "executor/test_decoding.py::test_no_field_of_ours_may_be_missing",
-            "executor/test_decoding.py::test_no_field_of_ours_may_have_another_type",
-        ),
-    ),
     "S11": Elsewhere(
         "an address that is reused while ports of the former group may still listen waits for every sled",
         (

@@ -85,8 +85,9 @@ def test_c2_a_run_that_slept_asks_again_before_it_writes(bench: Bench, store: Ta
     assert [call["status"] for call in bench.calls()] == [503]
 
 
-def test_c3_two_runs_of_one_blueprint_do_no_harm(bench: Bench) -> None:
+def test_c3_two_runs_of_one_blueprint_do_no_harm(over_loopback: Bench) -> None:
     """One does everything after the other has read the rack: each call is sent twice and is done both times."""
+    bench = over_loopback
     with ThreadPoolExecutor(1) as other:
         report = bench.run(PLAN, progress=when_read(lambda: other.submit(bench.run, PLAN).result()))
     assert (report.exit_code, {action.outcome for action in report.actions}) == (0, {CallOutcome.DONE})
@@ -143,8 +144,9 @@ def test_c6_a_full_disk_stops_a_run_before_the_calls_that_need_the_journal(
     assert all("No space left on device" in owed.because for owed in report.owed)
 
 
-def test_c7_a_run_that_is_interrupted_starts_nothing_more(bench: Bench, journal: JournalFile) -> None:
+def test_c7_a_run_that_is_interrupted_starts_nothing_more(over_loopback: Bench, journal: JournalFile) -> None:
     """Cancelled amid a wave, it waits for no call, sends no other, and the next run ends what was begun."""
+    bench = over_loopback
 
     async def interrupted() -> None:
         run: asyncio.Task[Any] = asyncio.ensure_future(

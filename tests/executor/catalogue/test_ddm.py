@@ -45,7 +45,11 @@ from tests.simrack.rows import (
     small_rack,
 )
 
-STRANGER = "10.20.0.77"
+
+@pytest.fixture
+def bench(over_loopback: Bench) -> Bench:
+    """The small rack over loopback: its switches are read as the collector reads them."""
+    return over_loopback
 
 
 def test_md1_an_mgd_that_restarted_is_written_nothing(bench: Bench) -> None:

@@ -251,8 +251,9 @@ def test_s15_both_ends_of_a_migration_are_planned_and_the_cut_over_costs_nothing
     assert orphans(bench, later) == []
 
 
-def test_s16_a_migration_that_commits_amid_a_run_confuses_no_calls(bench: Bench) -> None:
+def test_s16_a_migration_that_commits_amid_a_run_confuses_no_calls(over_loopback: Bench) -> None:
     """Ports are named by their propolis: joins for both ends reach the ends that they were planned for."""
+    bench = over_loopback
     endpoints = evolve(bench.rack.endpoints, subscriptions=SubscriptionForm.VMM)
     report = bench.run(PLAN, endpoints=endpoints, progress=when_read(lambda: bench.enter(COMMITTED)))
     assert owed_kinds(report) == {(SLED1, "join")}
