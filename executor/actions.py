@@ -1,14 +1,14 @@
 """What is sent for each kind of change: one table that the sender runs from and the documentation can quote.
 
-A row (`Form`) says the tier in which a kind is sent, the exact call, whether it changes what was read or repeats
-what cannot be read, what it waits for, and whether it needs consent because no order of calls avoids a loss.
+A row (`Form`) says the tier in which a kind is sent, the exact call, how it is known to be in effect, what it waits
+for, and whether it needs consent because no order of calls avoids a loss.
 
 Sources: the API documents of dpd 12 and 13, mgd 13 and sled-agent 49.
 This file does not know bodies, how calls are sent, nor what became of them.
 """
 
 from collections.abc import Callable, Mapping
-from enum import Enum, IntEnum
+from enum import Enum, IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Any
 
@@ -52,6 +52,17 @@ class Effect(Enum):
 
     WRITE = "write"
     REASSERT = "reassert"
+
+
+class Observability(StrEnum):
+    """How it is known whether a change is in effect."""
+
+    READABLE = "readable"
+    """The daemon lists the object, and what it lists is what it does."""
+    INFERRED = "inferred"
+    """The daemon lists the object, but its chip may hold another one: only an answer of success says so."""
+    WRITE_ONLY = "write_only"
+    """Nobody can list it: subscriptions, and the NIC filters that come with a mapping. It is repeated."""
 
 
 class Scope(Enum):
@@ -98,18 +109,24 @@ class Form:
     body: Callable[[Any], Json] | None = None
     """From the row of the change; for a batch, from the rows of all of them."""
 
-    effect: Effect = Effect.WRITE
+    observed: Observability = Observability.READABLE
     consent: bool = False
     """No order of calls avoids a loss: sent only if that is allowed."""
 
     batch: bool = False
     """One request carries the changes of a whole target, all or nothing."""
 
-    reading_proves: bool = True
-    """After a refusal, reading the wanted state back shows that it is in effect. Not so for members: dpd can
-    report a list that its chip does not have."""
-
     gates: tuple[Gate, ...] = ()
+
+    @property
+    def effect(self) -> Effect:
+        """What cannot be read is repeated, and counted apart from what was read to differ."""
+        return Effect.REASSERT if self.observed is Observability.WRITE_ONLY else Effect.WRITE
+
+    @property
+    def reading_proves(self) -> bool:
+        """Whether reading the wanted state back shows, after a refusal, that it is in effect all the same."""
+        return self.observed is Observability.READABLE
 
 
 _K = Kind
@@ -142,7 +159,11 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             gates=(_after(_K.REBUILD_EXTERNAL, _K.REBUILD_UNDERLAY),),
         ),
         _K.MEMBERS_ADD: Form(
-            tier=Tier.UNDERLAY, method="PUT", path=_ONE_UNDERLAY, body=bodies.members_body, reading_proves=False
+            tier=Tier.UNDERLAY,
+            method="PUT",
+            path=_ONE_UNDERLAY,
+            body=bodies.members_body,
+            observed=Observability.INFERRED,
         ),
         _K.EXTERNAL_CREATE: Form(
             tier=Tier.EXTERNAL,
@@ -189,7 +210,7 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             method="DELETE",
             path=MEMBERSHIP,
             body=bodies.membership_body,
-            effect=Effect.REASSERT,
+            observed=Observability.WRITE_ONLY,
             consent=True,
             gates=(_after(*_SUBSTRATE, scope=Scope.ANYWHERE),),
         ),
@@ -205,13 +226,15 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
                 _after(*_SUBSTRATE, scope=Scope.ANYWHERE),
             ),
         ),
-        _K.M2P_ASSERT: Form(tier=Tier.M2P, method="PUT", path=_M2P, body=bodies.m2p_body, effect=Effect.REASSERT),
+        _K.M2P_ASSERT: Form(
+            tier=Tier.M2P, method="PUT", path=_M2P, body=bodies.m2p_body, observed=Observability.WRITE_ONLY
+        ),
         _K.JOIN: Form(
             tier=Tier.JOIN,
             method="PUT",
             path=MEMBERSHIP,
             body=bodies.membership_body,
-            effect=Effect.REASSERT,
+            observed=Observability.WRITE_ONLY,
             gates=(_after(*_MAPPED),),
         ),
         _K.ROUTE_PUT: Form(
@@ -236,7 +259,7 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             method="DELETE",
             path=MEMBERSHIP,
             body=bodies.membership_body,
-            effect=Effect.REASSERT,
+            observed=Observability.WRITE_ONLY,
             gates=(_after(*_MAPPED),),
         ),
         _K.FORWARDING_CLEAR: Form(
@@ -267,7 +290,7 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             method="PUT",
             path=_ONE_UNDERLAY,
             body=bodies.members_body,
-            reading_proves=False,
+            observed=Observability.INFERRED,
             gates=(_after(_K.MEMBERS_ADD),),
         ),
         _K.UNDERLAY_DELETE: Form(

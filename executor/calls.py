@@ -33,9 +33,16 @@ class Call:
     path: str
     """With its query."""
 
-    body: Json = None
     changes: tuple[Change, ...]
     """What it brings about: one change, or those of a batch."""
+
+    @property
+    def body(self) -> Json:
+        """The JSON that is sent, made when it is asked for: a run has hundreds of thousands of calls."""
+        form = self.form
+        if form.body is None:
+            return None
+        return form.body([change.row for change in self.changes] if form.batch else self.changes[0].row)
 
     @property
     def content(self) -> bytes:
@@ -64,10 +71,7 @@ def call_for(changes: Iterable[Change], subscriptions: SubscriptionForm) -> Call
     form, row = FORMS[parts[0].kind], parts[0].row
     template = _MEMBERSHIP_PATHS[subscriptions] if form.path == MEMBERSHIP else form.path
     path = template.format(row=row, tag=quote(str(getattr(row, "tag", "")), safe=""))
-    body = None
-    if form.body is not None:
-        body = form.body([part.row for part in parts] if form.batch else row)
-    return Call(target=parts[0].target, method=form.method, path=path, body=body, changes=parts)
+    return Call(target=parts[0].target, method=form.method, path=path, changes=parts)
 
 
 def calls_for(changes: Iterable[Change], subscriptions: SubscriptionForm) -> tuple[Call, ...]:

@@ -3,6 +3,7 @@
 This file does not know how a difference is shown to people.
 """
 
+from collections import Counter
 from typing import Any
 
 from attrs import frozen
@@ -17,7 +18,7 @@ from executor.classes import Classified, classified
 from executor.differences import differences
 from executor.limits import Limits
 from executor.observe import observe, zones_of
-from executor.report import EXIT_CODES, call_json, conflict_json
+from executor.report import EXIT_CODES, by_observability, call_json, conflict_json
 from executor.targets import targets_of
 
 
@@ -48,6 +49,10 @@ class Comparison:
         return {
             "outcome": self.outcome.value,
             "changes": [self._change(change) for change in self.difference.changes],
+            "repeated": dict(sorted(Counter(change.kind.value for change in self.difference.asserts).items())),
+            "observability": by_observability(
+                change.kind for change in (*self.difference.changes, *self.difference.asserts)
+            ),
             "unknown": [{"target": each.target, "reason": each.reason} for each in self.difference.unknown],
             "conflicts": [conflict_json(conflict) for conflict in self.difference.conflicts],
             "foreign": [{"target": str(each.target), "what": each.what} for each in self.difference.foreign],

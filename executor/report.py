@@ -3,6 +3,7 @@
 This file does not know how calls are sent, nor how a report is shown to people.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -13,8 +14,9 @@ from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.converter import unstructure
 from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome, TargetState
+from executor.actions import FORMS, Observability
 from executor.calls import Call
-from executor.changes import Change, Conflict, Difference, Foreign
+from executor.changes import Change, Conflict, Difference, Foreign, Kind
 from executor.classes import Classified
 from executor.extent import Loss
 from executor.interruptions import Interruption
@@ -132,6 +134,7 @@ class Report:
             "owed": [owed_json(owed) for owed in self.owed],
             "targets": [standing_json(standing) for standing in self.targets],
             "counts": {name: self.counts.get(name, 0) for name in ("reads", "writes", "reasserts")},
+            "observability": by_observability(sent.call.kind for sent in self.actions),
             "foreign": [{"target": str(each.target), "what": each.what} for each in self.foreign],
             "held": [{"target": str(each.target), "what": each.what} for each in self.held],
             "conflicts": [conflict_json(conflict) for conflict in self.conflicts],
@@ -152,6 +155,12 @@ def unfinished(blueprint: Blueprint, *, dry_run: bool) -> Report:
     )
 
 
+def by_observability(kinds: Iterable[Kind]) -> dict[str, int]:
+    """Return how many of *kinds* are of which observability class, every class named."""
+    counts = Counter(FORMS[kind].observed for kind in kinds)
+    return {each.value: counts[each] for each in Observability}
+
+
 def _texts(groups: Iterable[Address]) -> list[str]:
     return [group.text for group in groups]
 
@@ -165,6 +174,7 @@ def call_json(call: Call) -> dict[str, Json]:
         "body": call.body,
         "kind": call.kind.value,
         "effect": call.form.effect.value,
+        "observability": call.form.observed.value,
         "groups": _texts(call.groups),
     }
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from blueprints.run_report import Outcome, TargetState
+from executor.actions import FORMS, Observability
 from executor.calls import Call
 from executor.changes import Change, Difference, Kind
 from executor.classes import CLASSES, Class, Classified
@@ -39,6 +40,15 @@ SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
 TARGET_STATES: Mapping[TargetState, str] = MappingProxyType(
     {state: state.value.replace("_", " ") for state in TargetState}
 )
+
+KNOWN: Mapping[Observability, str] = MappingProxyType(
+    {
+        Observability.READABLE: "by reading it",
+        Observability.INFERRED: "by its answer: the chip cannot be read",
+        Observability.WRITE_ONLY: "by its answer: nobody can list it",
+    }
+)
+"""How people are told how it is known that a change is in effect."""
 
 SHOWN = 40
 """How many lines of one kind are printed before the rest is counted."""
@@ -116,9 +126,14 @@ def print_comparison(out: Console, comparison: Comparison) -> None:
     """Print what sets a rack apart from a blueprint."""
     _sentence(out, comparison.outcome)
     difference = comparison.difference
-    _print_some(out, "Would have to be written", ("change", "target", "groups", "to"), [
-        (change.kind.value, change.target, ", ".join(g.text for g in change.groups), _to(change))
+    _print_some(out, "Would have to be written", ("change", "target", "groups", "to", "known to be in effect"), [
+        (change.kind.value, change.target, ", ".join(g.text for g in change.groups), _to(change),
+         KNOWN[FORMS[change.kind].observed])
         for change in difference.changes
+    ])  # fmt: skip
+    _print_some(out, "Would be repeated", ("change", "calls", "known to be in effect"), [
+        (kind.value, f"{count:,}", KNOWN[FORMS[kind].observed])
+        for kind, count in sorted(Counter(change.kind for change in difference.asserts).items())
     ])  # fmt: skip
     print_classes(out, comparison.classes)
     _print_some(out, "No answer to trust", ("target", "why"), [

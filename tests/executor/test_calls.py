@@ -171,4 +171,6 @@ def test_routes_of_a_switch_go_in_one_request_and_can_be_taken_apart() -> None:
 def test_nobody_is_never_spelled_as_anybody() -> None:
     """A filter that lets nobody in cannot be sent: switches would take it for one that lets everybody in."""
     with pytest.raises(InvariantError):
-        call_for([change(Kind.EXTERNAL_CREATE, DPD, external(G(number=1, sources=())))], SubscriptionForm.VMM)
+        _ = call_for(
+            [change(Kind.EXTERNAL_CREATE, DPD, external(G(number=1, sources=())))], SubscriptionForm.VMM
+        ).body

@@ -13,7 +13,8 @@ from blueprints.endpoints import SubscriptionForm
 from blueprints.run_report import Outcome
 from blueprints.snapshot import MemberPorts, Policy, Snapshot, UnderlayRow
 from executor import compare, execute
-from executor.actions import Effect
+from executor.actions import FORMS, Effect, Observability
+from executor.changes import Kind
 from executor.exchanges import Exchange
 from executor.observe import NO_ENDPOINT
 from executor.progress import CallFinished, Event, Observed, StageStarted
@@ -304,3 +305,59 @@ def test_a_target_without_an_address_is_owed(bench: Bench) -> None:
     sleds = {sled: url for sled, url in bench.rack.endpoints.sleds.items() if sled != SLEDS[2]}
     report = asyncio.run(execute(PLAN, evolve(bench.rack.endpoints, sleds=sleds), limits=QUICK))
     assert [(owed.target, owed.because) for owed in report.owed] == [(f"sled {SLEDS[2]}", NO_ENDPOINT)]
+
+
+def reads(bench: Bench) -> list[tuple[str, str]]:
+    """Return target and path of every read on record that a daemon answered."""
+    calls = bench.control("GET", "/calls")
+    return [(call["target"], call["path"]) for call in calls if call["method"] == "GET" and call["status"] == 200]
+
+
+AT_REST = {
+    "dpd": ["/switch/identifiers", "/multicast/groups"],
+    "mgd": ["/switch/identifiers", "/static/mroute"],
+    "sled": ["/sled-identifiers", "/networking/mcast-m2p", "/networking/mcast-fwd"],
+}
+"""What a rack at rest is asked, by daemon."""
+
+
+def test_a_rack_at_rest_costs_a_fixed_number_of_reads(bench: Bench) -> None:
+    """Who it is, and each table once, page by page; nothing is read back, because nothing was written."""
+    bench.run(PLAN)
+    bench.forget_calls()
+    assert bench.run(PLAN).counts.get("writes", 0) == 0
+    found = reads(bench)
+    assert len(set(found)) == len(found)
+    for target in sorted({target for target, _ in found}):
+        daemon = "sled" if target.startswith("sled") else target.split()[1]
+        asked = sorted(path.partition("?")[0] for name, path in found if name == target)
+        pages = 1 if daemon == "dpd" else 0  # the page after the last group is empty
+        assert asked == sorted([*AT_REST[daemon], *["/multicast/groups"] * pages]), target
+    assert len(found) == 2 * 3 + 2 * 2 + 3 * 3
+
+
+def test_only_what_was_written_to_is_read_back(bench: Bench) -> None:
+    """A run that writes to one daemon reads that one again, and asks nobody twice who it is."""
+    bench.run(PLAN)
+    bench.control("POST", "/restarts", {"target": "switch0 mgd", "keep_state": False})
+    bench.forget_calls()
+    assert bench.run(PLAN).counts["writes"] == 1
+    twice = sorted({read for read in reads(bench) if reads(bench).count(read) > 1})
+    assert twice == [("switch0 mgd", "/static/mroute")]
+    assert reads(bench).count(twice[0]) == 2
+
+
+def test_every_kind_says_how_it_is_known_to_be_in_effect(bench: Bench) -> None:
+    """Joins and repeated mappings can be read nowhere, members of a chip only inferred, and reports count them."""
+    classes = {kind: form.observed for kind, form in FORMS.items()}
+    write_only = {Kind.JOIN, Kind.LEAVE, Kind.MOVE_LEAVE, Kind.M2P_ASSERT}
+    assert {kind for kind, each in classes.items() if each is Observability.WRITE_ONLY} == write_only
+    inferred = {Kind.MEMBERS_ADD, Kind.MEMBERS_REMOVE}
+    assert {kind for kind, each in classes.items() if each is Observability.INFERRED} == inferred
+    document = bench.run(PLAN).as_json()
+    assert sum(document["observability"].values()) == len(document["actions"])
+    assert document["observability"]["write_only"] == document["counts"]["reasserts"]
+    compared = asyncio.run(compare(PLAN, bench.rack.endpoints, limits=QUICK)).as_json()
+    assert compared["changes"] == []
+    assert compared["repeated"] == {"join": 5, "m2p_assert": 6}
+    assert compared["observability"] == {"readable": 0, "inferred": 0, "write_only": 11}
