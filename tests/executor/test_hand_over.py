@@ -32,6 +32,13 @@ from tests.simrack.rows import (
 
 FIRST = planned(small_rack())
 
+
+@pytest.fixture
+def bench(bench_inside: Bench) -> Bench:
+    """The small rack without sockets: deadlines pass at once, and a machine that is busy misses none."""
+    return bench_inside
+
+
 G9, GROUP9 = "233.252.0.9", uid(3, 9)
 
 

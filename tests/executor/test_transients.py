@@ -32,6 +32,12 @@ RACK = small_rack()
 PLAN = planned(RACK)
 
 
+@pytest.fixture
+def bench(bench_inside: Bench) -> Bench:
+    """The small rack without sockets: deadlines pass at once, and a machine that is busy misses none."""
+    return bench_inside
+
+
 def instances(**moves: int) -> Snapshot:
     """Return the rack with some instances on other sleds."""
     names = {"picker": PICKER, "mover": MOVER, "reader": READER}
