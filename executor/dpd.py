@@ -27,7 +27,7 @@ async def read_groups(client: Client) -> tuple[tuple[SeenUnderlay, ...], tuple[S
     """Return all groups of a switch, its own and other owners'.
 
     Raises:
-        DeviceError: no complete list came: an error, a group twice, a page that repeats or too many pages.
+        DeviceError: no complete list came: an error, a group twice, a page that repeats, too many pages or groups.
     """
     groups: list[Group] = []
     ids: dict[Address, int | None] = {}
@@ -43,6 +43,8 @@ async def read_groups(client: Client) -> tuple[tuple[SeenUnderlay, ...], tuple[S
             group = decoding.group(entry, f"items[{index}]")
             groups.append(group)
             ids[group.group_ip] = decoding.group_id(entry, f"items[{index}]")
+        if len(groups) > client.limits.rows:
+            raise BadAnswerError(f"more than {client.limits.rows} groups")
         token = decoding.next_page(page, "page")
         if token is None or not entries:
             return _apart(groups, ids)
