@@ -103,9 +103,10 @@ class _Response:
 
 
 def _meant(part: Json) -> Json:
-    """*part* of a document with null allowed where it says ``nullable`` beside ``allOf``.
+    """*part* of a document, saying in OpenAPI 3.0.3 what those who generate these documents mean.
 
-    OpenAPI 3.0.3 takes that to mean nothing; whoever generates these documents means an optional value.
+    ``nullable`` beside ``allOf`` means nothing there, and here an optional value. An object has the fields that are
+    named; openapi-core can forbid others too, and makes a class for each value that it looks at.
     """
     if isinstance(part, list):
         return [_meant(row) for row in part]
@@ -114,6 +115,8 @@ def _meant(part: Json) -> Json:
     meant = {name: _meant(row) for name, row in part.items()}
     if meant.get("nullable") is True and "allOf" in meant:
         return {"anyOf": [{"type": "object", "nullable": True, "enum": [None]}, {"allOf": meant["allOf"]}]}
+    if meant.get("type") == "object" and "properties" in meant:
+        return {"additionalProperties": False, **meant}
     return meant
 
 
@@ -127,7 +130,7 @@ class Document:
     @staticmethod
     def load(path: Path) -> "Document":
         content = _meant(json.loads(path.read_text()))
-        config = Config(additional_properties_default_policy="forbid", extra_format_validators=FORMATS)
+        config = Config(extra_format_validators=FORMATS)
         return Document(OpenAPI.from_dict(content, config=config), content)
 
     def operation(self, method: str, path: str) -> Json:
