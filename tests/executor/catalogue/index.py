@@ -1,12 +1,12 @@
 """The rows of the failure catalogue that concern the executor, by their ids, and where those without a test here are.
 
 Tables: ``T`` transport and answers, ``D`` switches (dpd), ``MD`` mgd and DDM, ``S`` sleds and their packet engines,
-``C`` concurrency, crashes and time. This file does not know how a row is tested.
+``C`` concurrency, crashes and time, ``N`` names and topology. This file does not know how a row is tested.
 """
 
 from attrs import frozen
 
-COUNTS = {"T": 21, "D": 19, "MD": 12, "S": 20, "C": 10}
+COUNTS = {"T": 21, "D": 19, "MD": 12, "S": 20, "C": 10, "N": 7}
 """Table to how many rows it has."""
 
 _FIRST = {
@@ -15,6 +15,7 @@ _FIRST = {
     "MD": (3, 6, 7, 8, 9, 10, 12),
     "S": (2, 3, 4, 5, 6, 10, 11, 12, 13, 15, 18, 20),
     "C": (1, 2, 3, 4, 5, 9),
+    "N": (2, 4, 5, 7),
 }
 
 FIRST_WAVE = tuple(f"{table}{number}" for table, numbers in _FIRST.items() for number in numbers)
@@ -42,6 +43,10 @@ ELSEWHERE: dict[str, Elsewhere] = {
             "executor/test_hand_over.py::test_an_address_is_handed_over_in_one_run_and_nobody_of_before_hears_it",
             "executor/test_hand_over.py::test_a_hand_over_that_is_killed_after_any_call_is_made_good",
         ),
+    ),
+    "N1": Elsewhere(
+        "records that repeat each other are one daemon",
+        ("executor/test_discovery.py::test_a_name_with_two_ports_is_an_error",),
     ),
     "S9": Elsewhere(
         "a word for a replication that nobody knows makes the list unknown, and with it the sled",

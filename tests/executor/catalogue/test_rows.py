@@ -2,30 +2,33 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.executor.catalogue import test_concurrency, test_ddm, test_sleds, test_switches, test_transport
+from tests.executor.catalogue import test_concurrency, test_ddm, test_names, test_sleds, test_switches, test_transport
 from tests.executor.catalogue.index import ELSEWHERE, FIRST_WAVE, NOT_CARRIED_OUT, ROWS
 
 HERE = Path(__file__).parent
 TESTS = HERE.parents[1]
-TABLES = (test_transport, test_switches, test_ddm, test_sleds, test_concurrency)
+TABLES = (test_transport, test_switches, test_ddm, test_sleds, test_concurrency, test_names)
 
 TWINS = {row for table in TABLES for row in table.TWINS}
 
 
+@cache
 def functions(path: Path) -> set[str]:
     """Return the names of the functions in a file."""
     tree = ast.parse(path.read_text("utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
+@cache
 def named() -> set[str]:
     """Return the rows that tests of this folder are named after."""
     names = {name for path in HERE.glob("test_*.py") for name in functions(path)}
-    return {match[1].upper() for name in names if (match := re.match(r"test_(md\d+|[tdsc]\d+)_", name))}
+    return {match[1].upper() for name in names if (match := re.match(r"test_(md\d+|[tdscn]\d+)_", name))}
 
 
 @pytest.mark.parametrize("row", FIRST_WAVE)
