@@ -107,7 +107,7 @@ class LoopbackNics:
 
     def check(self, snapshot: Snapshot) -> None:
         """See `Nics`."""
-        check_files(snapshot, sum(len(nics_of(sled)) for sled in snapshot.sleds), "NICs")
+        check_files(snapshot, _nics_in(snapshot), "NICs")
 
     def wire(self, _: Snapshot) -> None:
         """See `Nics`; loopback is always there."""
@@ -154,22 +154,31 @@ def check_files(snapshot: Snapshot, places: int, noun: str) -> None:
     Raises:
         InputRejectedError: they do not; says the numbers, and what to do.
     """
-    groups = max(len(snapshot.groups), len(snapshot.underlay_groups))
-    needed, limit = groups * places + SPARE_FILES, raise_file_limit()
-    if needed <= limit:
-        return
-    message = (
-        f"{groups:,} groups on {places:,} {noun} need {needed:,} open files, {SPARE_FILES:,} of them to spare, and "
-        f"the hard limit is {limit:,}; raise it (ulimit -Hn), or have joins counted in a table: --filters counted"
-    )
-    raise InputRejectedError("NIC filters", [Mistake("", message)])
+    lack = _lack_of_files(snapshot, places, noun)
+    if lack is not None:
+        advice = "raise it (ulimit -Hn), or have joins counted in a table: --filters counted"
+        raise InputRejectedError("NIC filters", [Mistake("", f"{lack}; {advice}")])
 
 
 def nics_that_fit(snapshot: Snapshot) -> Nics:
     """Return sockets if the limit of open files allows them for *snapshot*, else count joins, and say so."""
-    try:
-        SOCKETS.check(snapshot)
-    except InputRejectedError as error:
-        sys.stderr.write(f"simrack: NIC filters are counted in a table. {error}\n")
-        return COUNTED
-    return SOCKETS
+    lack = _lack_of_files(snapshot, _nics_in(snapshot), "NICs")
+    if lack is None:
+        return SOCKETS
+    sys.stderr.write(f"simrack: joins of NICs are counted in a table: {lack}\n")
+    return COUNTED
+
+
+def _lack_of_files(snapshot: Snapshot, places: int, noun: str) -> str | None:
+    groups = max(len(snapshot.groups), len(snapshot.underlay_groups))
+    needed, limit = groups * places + SPARE_FILES, raise_file_limit()
+    if needed <= limit:
+        return None
+    return (
+        f"{groups:,} groups on {places:,} {noun} need {needed:,} open files, {SPARE_FILES:,} of them to spare, and "
+        f"the hard limit is {limit:,}"
+    )
+
+
+def _nics_in(snapshot: Snapshot) -> int:
+    return sum(len(nics_of(sled)) for sled in snapshot.sleds)
