@@ -13,15 +13,21 @@ import pytest
 
 from blueprints.errors import InputRejectedError
 from blueprints.files import read_document, write_snapshot
+from blueprints.snapshot import InstanceState, SledPolicy
+from rackcast.round_trip import collected_again
+from rackcast.simulated import simulated_rack
 from simrack.life.events import Event
 from simrack.plot import faults_from, story_from
 from tests.simrack.program import ok
-from tests.simrack.rows import LISTENER, MOVER, PICKER, SLEDS, sled, small_rack
+from tests.simrack.rows import LISTENER, MOVER, PICKER, READER, SLEDS, SPEAKER, sled, small_rack
 from tests.simrack.talk import Json, Talk
 
 SERIALS = tuple(sled(number).serial for number in range(3))
 HEAD = {"format": "rackcast.story/1"}
-WHO = {name: str(instance) for name, instance in (("listener", LISTENER), ("picker", PICKER), ("mover", MOVER))}
+WHO = {
+    name: str(instance)
+    for name, instance in (("listener", LISTENER), ("picker", PICKER), ("mover", MOVER), ("speaker", SPEAKER))
+}
 
 
 def read(*events: Json, **head: Json) -> tuple[Event, ...]:
@@ -247,3 +253,25 @@ def test_faults_are_read_for_the_racks_own_targets() -> None:
     with pytest.raises(InputRejectedError) as error:
         faults_from({"format": "rackcast.faults/1", "faults": [row]}, "f", small_rack())
     assert [mistake.path for mistake in error.value.mistakes] == ["faults[0].target"]
+
+
+def test_what_happened_is_collected(snapshot_file: str, tmp_path: Path) -> None:
+    """A migration that begins, a sled that is expunged and a member that joins are in the next snapshot."""
+    with (
+        simulated_rack(snapshot_file, tmp_path, datastore=True) as rack,
+        httpx.Client(base_url=rack.control) as control,
+    ):
+        for event in (
+            {"event": "migrate", "instance": WHO["picker"], "to": SERIALS[2]},
+            {"event": "join", "instance": WHO["speaker"], "group": "group-4"},
+            {"event": "expunge", "sled": SERIALS[0]},
+        ):
+            ok(control.post("/events", json=event))
+        assert rack.dsn is not None
+        collected, _ = collected_again(rack, rack.dsn, small_rack())
+    picker = next(row for row in collected.instances if row.id == PICKER)
+    assert picker.target_vmm is not None
+    assert (picker.target_vmm.sled_id, picker.migration_id is None) == (SLEDS[2], False)
+    assert collected.sleds[0].policy is SledPolicy.EXPUNGED
+    assert [row.sled_id for row in collected.members if row.instance_id == SPEAKER] == [SLEDS[2]]
+    assert {row.state for row in collected.instances if row.id in (LISTENER, READER)} == {InstanceState.FAILED}
