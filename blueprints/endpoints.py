@@ -25,7 +25,8 @@ class SubscriptionForm(StrEnum):
     VMM = "vmm"
 
 
-_URL = re.compile(r"http://(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.-]+)(:[0-9]{1,5})?/?")
+_URL = re.compile(r"http://(\[[0-9A-Fa-f:.]+\]|[0-9]{1,3}(\.[0-9]{1,3}){3})(:[0-9]{1,5})?/?")
+"""An address, no name: what a name leads to is nobody's word but DNS's. No zone id either."""
 
 
 URL = Annotated[str, "the base address of a daemon"]

@@ -39,8 +39,8 @@ from simrack.world import sled_target, switch_target, world_of
 
 _CONTROL = "control"
 
-_NOWHERE = "rack.invalid"
-"""Host of a rack without sockets: a name that never has an address (RFC 6761 section 6.4)."""
+_NOWHERE = "2001:db8::1"
+"""Host of a rack without sockets: an address for documents, which leads nowhere (RFC 3849)."""
 
 
 class Datastore(Protocol):

@@ -334,10 +334,12 @@ def test_endpoints_keep_what_a_switch_zone_is_called_and_where_it_is() -> None:
         "[::1]:1",
         "http://host:1?x",
         "http://a b",
+        "http://switch0:1",
+        "http://[fe80::1%eth0]:1",
     ],
 )
 def test_endpoints_are_plain_addresses(url: str) -> None:
-    """An endpoint is a host and a port over HTTP and nothing that could lead elsewhere; both maps say so."""
+    """An endpoint is an address and a port over HTTP and nothing that could lead elsewhere; both maps say so."""
     document = json.loads(json.dumps(ENDPOINTS))
     document["switches"]["switch0"]["dpd"] = url
     document["sleds"] = {"00000000-0000-4000-8000-000000000014": url}
