@@ -1,0 +1,260 @@
+"""Sends packets after every visible step, and says what became worse without a reason.
+
+Invariants:
+    I1  whoever is promised a packet by the plan before and by the plan now, and heard it, goes on hearing it.
+    I2  nobody begins to hear what neither plan promises, unless it is a port of the same group that still has to
+        leave, or to hear less: the way to it may be opened again before it is told.
+    I3  nobody begins to hear a packet more than once.
+    I5  what is somebody else's stays as it is.
+
+A step is one call, and each half of a call that a switch's chip takes in several steps. What was lost before is no
+step's doing.
+
+Exempt, and nothing else:
+    X1  what a fault does itself: a daemon that lost its state, a call that takes effect after its sender gave up, a
+        NIC that does not join. Until the run ends, too, packets through that place: the run goes by what it read.
+    X2  a loss that was announced and accepted, for that group in that place. An address that moves, moves everywhere.
+    X3  a new source filter, while it is written: packets of that group that enter the rack through that switch, or
+        that come from a sled which could not be read, and so not be led around.
+    X4  rows of a chip that its dpd has forgotten: they are swept when the group is made again.
+
+This file does not know who sends what, nor what holds at rest.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from attrs import define, field
+
+from blueprints.addresses import Address
+from blueprints.identifiers import SwitchSlot
+from executor.changes import ADDRESS_MOVES
+from executor.report import Owed
+from simrack.world import World
+from tests.campaign.delivery import Ears, Probe, groups_at, heard, switches_used
+from tests.campaign.epoch import Epoch, stays
+from tests.campaign.planted import foreign_in
+from tests.campaign.wire import Call
+
+SPOILING = frozenset({"nic_join", "ports_die", "entry_missing", "m2p_clear", "port_add"})
+"""Faults within a daemon that change what it holds."""
+
+_ADDRESSED = ("group", "underlay", "group_ip", "internal_ip", "underlay_group")
+
+Picture = dict[Probe, Ears]
+
+
+@define(kw_only=True, eq=False)
+class Witness:
+    """What is heard, step by step, and what was wrong with it."""
+
+    world: World
+    addresses: tuple[Address, ...]
+    """Every group that packets are sent to."""
+
+    before_plan: Epoch = field(factory=Epoch)
+    plan: Epoch = field(factory=Epoch)
+    leaving: frozenset[tuple[UUID, Address]] = frozenset()
+    """Ports that still have to leave, and which group."""
+
+    accepted: list[Owed] = field(factory=list)
+    picture: Picture = field(factory=dict)
+    wrong: list[str] = field(factory=list)
+    steps: int = 0
+    _tainted: set[str] = field(factory=set)
+    """Places that changed behind the back of the run."""
+
+    _unread: set[str] = field(factory=set)
+    """Places that could not be read."""
+
+    _call: Call | None = None
+    _touched: set[Address] = field(factory=set)
+    _swept: bool = False
+    """The call makes again what a dpd has forgotten."""
+
+    _foreign: dict[str, Any] = field(factory=dict)
+    _ever: set[tuple[UUID, UUID]] = field(factory=set)
+    """Every group row with every port that was promised it."""
+
+    _epochs: list[Epoch] = field(factory=list)
+    """Every plan until now."""
+
+    def enter(self, plan: Epoch, leaving: frozenset[tuple[UUID, Address]]) -> None:
+        """Judge by *plan* from now on."""
+        self.before_plan, self.plan, self.leaving = self.plan, plan, leaving
+        self.accepted = []
+        self._epochs.append(plan)
+        self._ever |= {(plan.ids[group], port) for group, members in plan.members.items() for port in members}
+        self.rebase()
+
+    def begin_run(self) -> None:
+        """A run begins: it looks at everything."""
+        self._tainted.clear()
+        self._unread.clear()
+
+    def rebase(self) -> None:
+        """Take everything as it is now: the world has changed, and nobody of us did it."""
+        self.picture = heard(self.world, self.addresses)
+        self._foreign = {target: foreign_in(self.world, target) for target in self._targets()}
+
+    def _targets(self) -> Iterator[str]:
+        for slot in self.world.dpds:
+            yield from (f"{slot.value} dpd", f"{slot.value} mgd")
+        yield from (f"sled {sled}" for sled in self.world.agents)
+
+    # --- told by the wire
+
+    def before(self, call: Call) -> None:
+        """Note what *call* may touch, while it can still be told."""
+        self._call = call
+        self._touched = self._reach(call)
+        self._swept = self._forgotten(call)
+
+    def _forgotten(self, call: Call) -> bool:
+        """Return whether *call* makes a group whose rows its chip still has, forgotten by its dpd."""
+        if call.method != "POST":
+            return False
+        dpd = self.world.dpds[SwitchSlot(_place(call.target))]
+        made = Address.parse(json.loads(call.body)["group_ip"])
+        return (
+            made in dpd.chip.replication.keys() - dpd.underlay.keys() | dpd.chip.entries.keys() - dpd.external.keys()
+        )
+
+    def halfway(self, place: str, step: str) -> None:
+        """Look between two halves of a call."""
+        if self._call is None:
+            return
+        for line in self._worse(self._now(), halfway=True):
+            self._note(f"{line}, at {place}: {step}")
+
+    def after(self, call: Call, struck: frozenset[str]) -> None:
+        """Look once *call* was obeyed or refused."""
+        self._call = call
+        self._touched |= self._reach(call)
+        now = self._now()
+        if call.given_up or struck & SPOILING:
+            self._tainted.add(_place(call.target))
+        for line in self._worse(now, halfway=False):
+            self._note(line)
+        self.picture = now
+        foreign = foreign_in(self.world, call.target)
+        if foreign != self._foreign[call.target]:
+            self._note(f"I5 {self._foreign[call.target]} became {foreign}")
+            self._foreign[call.target] = foreign
+        self._call = None
+
+    def missed(self, target: str) -> None:
+        """Note that a daemon could not be read."""
+        self._unread.add(_place(target))
+
+    def restarted(self, target: str) -> None:
+        """Note that a daemon died and came back."""
+        self._tainted.add(_place(target))
+        self.rebase()
+
+    # --- judging
+
+    def _reach(self, call: Call) -> set[Address]:
+        named = set(_addresses_of(json.loads(call.body) if call.body else None))
+        last = call.path.partition("?")[0].rpartition("/")[2]
+        if "-groups/" in call.path or "/groups/" in call.path:
+            named.add(Address.parse(last))
+        return groups_at(self.world, named)
+
+    def _now(self) -> Picture:
+        self.steps += 1
+        touched = [group for group in self.addresses if group in self._touched]
+        kept = {probe: ears for probe, ears in self.picture.items() if probe.group not in self._touched}
+        return kept | heard(self.world, touched)
+
+    def _worse(self, now: Picture, *, halfway: bool) -> Iterator[str]:
+        for probe in self.picture.keys() | now.keys():
+            old, new = self.picture.get(probe, {}), now.get(probe, {})
+            if old == new:
+                continue
+            for propolis in old.keys() - new.keys():
+                if stays(self.before_plan, self.plan, self.world, probe, propolis) and not self._exempt(
+                    probe, propolis, halfway=halfway
+                ):
+                    yield f"I1 {_port(propolis)} lost {probe}"
+            for propolis, copies in new.items():
+                if propolis not in old and not self._may_hear(probe, propolis):
+                    yield f"I2 {_port(propolis)} hears {probe}"
+                if copies > max(1, old.get(propolis, 0)) and not self._exempt(probe, propolis, halfway=halfway):
+                    yield f"I3 {_port(propolis)} hears {probe} {copies} times"
+
+    def _may_hear(self, probe: Probe, propolis: UUID) -> bool:
+        """Invariant I2."""
+        if self.plan.admits(probe, propolis):
+            return True
+        row = self.plan.ids.get(probe.group)
+        same = row is None or self.before_plan.ids.get(probe.group) in (None, row)
+        if same and self.before_plan.admits(probe, propolis):
+            return True
+        if propolis in self.plan.members.get(probe.group, {}) and any(
+            epoch.admits(probe, propolis) for epoch in self._epochs
+        ):
+            return True
+        leaves = row is not None and (propolis, probe.group) in self.leaving and (row, propolis) in self._ever
+        return leaves or self._through_tainted(probe, propolis)
+
+    def _exempt(self, probe: Probe, propolis: UUID, *, halfway: bool) -> bool:
+        if self._through_tainted(probe, propolis):
+            return True
+        place = "" if self._call is None else _place(self._call.target)
+        if self._swept and place in switches_used(self.world, probe):
+            return True
+        if halfway and self._refilters() and (probe.origin == place or self._unread & self._sender(probe)):
+            return True
+        places = self._places(probe, propolis)
+        return any(
+            probe.group in owed.groups and (owed.kind in ADDRESS_MOVES or _place(owed.target) in places)
+            for owed in self.accepted
+        )
+
+    def _refilters(self) -> bool:
+        """Return whether the call may rewrite a source filter."""
+        return self._call is not None and self._call.method == "PUT" and "/external-groups/" in self._call.path
+
+    def _through_tainted(self, probe: Probe, propolis: UUID) -> bool:
+        return not self._tainted.isdisjoint(self._places(probe, propolis))
+
+    def _places(self, probe: Probe, propolis: UUID) -> set[str]:
+        """Return the switches and sleds between a sender and a receiver."""
+        places = {slot.value for slot in switches_used(self.world, probe)} | self._sender(probe)
+        for row in self.world.snapshot.instances:
+            for vmm in (row.active_vmm, row.target_vmm):
+                if vmm is not None and vmm.id == propolis:
+                    places.add(str(vmm.sled_id))
+        return places
+
+    def _sender(self, probe: Probe) -> set[str]:
+        """Return the sled that sends, as a set; empty for a packet from outside."""
+        row = None if isinstance(probe.origin, SwitchSlot) else self.world.instance(probe.origin)
+        return set() if row is None or row.active_vmm is None else {str(row.active_vmm.sled_id)}
+
+    def _note(self, line: str) -> None:
+        self.wrong.append(f"{line} after call {self._call}")
+
+
+def _addresses_of(body: Any) -> Iterator[Address]:
+    if isinstance(body, dict):
+        for key, value in body.items():
+            if key in _ADDRESSED and isinstance(value, str):
+                yield Address.parse(value)
+            else:
+                yield from _addresses_of(value)
+    elif isinstance(body, list):
+        for value in body:
+            yield from _addresses_of(value)
+
+
+def _place(target: str) -> str:
+    """Return the switch or the sled of a target by name."""
+    return target.removeprefix("sled ").partition(" ")[0]
+
+
+def _port(propolis: UUID) -> str:
+    return f"port {propolis.int & 0xFF:x}"
