@@ -83,7 +83,8 @@ class Control:
         )
 
     def _state(self, _: Request) -> Answer:
-        return answer(state_of(self.world, self.filters()) | {"dns_generation": self.zone.generation})
+        more = {"down": dict(self.world.down), "dns_generation": self.zone.generation}
+        return answer(state_of(self.world, self.filters()) | more)
 
     async def _enter(self, request: Request) -> Answer:
         try:

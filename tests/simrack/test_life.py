@@ -238,6 +238,7 @@ class TestRack:
         """All daemons of a switch keep silent; packets through it are lost, those through the other one are not."""
         program(talk)
         ok(play(talk, "fail", machine="switch0"))
+        assert talk.state()["down"] == {"switch0": "silent"}
         for daemon in ("dpd", "mgd", "ddmd", "mgs"):
             with pytest.raises(httpx.ReadTimeout):
                 talk.client.get(talk.rack.url(f"switch0 {daemon}") + "/peers", timeout=0.1)
