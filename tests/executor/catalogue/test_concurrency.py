@@ -94,7 +94,7 @@ def test_c3_two_runs_of_one_blueprint_do_no_harm(over_loopback: Bench) -> None:
     at_rest(bench, PLAN)
 
 
-@pytest.mark.parametrize("call", range(1, 24, 2))
+@pytest.mark.parametrize("call", range(1, 24, 4))
 def test_c4_a_run_that_dies_between_two_calls_is_taken_up(bench: Bench, journal: JournalFile, call: int) -> None:
     """The next run looks for itself, knows from the journal who has still to leave, and ends what was begun."""
     bench.run(PLAN)

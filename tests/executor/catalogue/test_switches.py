@@ -316,9 +316,10 @@ def test_d15_what_does_not_fit_is_refused_before_anything_is_read(bench: Bench) 
     fits, one_more = (test_capacity.SIZES["IPv4 routes"][1](number) for number in (1024, 1025))
     assert excesses(fits) == ()
     plan = evolve(PLAN, switches={**PLAN.switches, SWITCH1: one_more.switches[SWITCH0]})
-    report = bench.run(plan)
-    assert (report.outcome, dict(report.counts)) == (Outcome.REFUSED, {})
-    assert any("1025 of 1024" in refusal for refusal in report.refusals)
+    for dry_run in (True, False):
+        report = bench.run(plan, dry_run=dry_run)
+        assert (report.outcome, dict(report.counts)) == (Outcome.REFUSED, {})
+        assert any("1025 of 1024" in refusal for refusal in report.refusals)
 
 
 def test_d16_what_is_others_stays_byte_for_byte(bench: Bench) -> None:
