@@ -141,12 +141,34 @@ class SeenForwarding:
 
 
 @frozen(kw_only=True)
+class Opaque:
+    """An object of which a daemon says something that this version has no word for: it is only ever read."""
+
+    table: str
+    """Where it stands, such as ``underlay_groups``."""
+
+    address: Address
+    """What it is looked up by: the group, or the underlay group of a forwarding entry."""
+
+    tag: str | None
+    """None where objects carry none."""
+
+    because: str
+
+    @property
+    def sort_key(self) -> Key:
+        """By table, then by address."""
+        return (self.table, self.address.key, self.because)
+
+
+@frozen(kw_only=True)
 class SwitchObservation:
     """What the daemons of one switch said. dpd gives the first two together, mgd the third."""
 
     underlay_groups: tuple[SeenUnderlay, ...] | None = field(converter=maybe_in_order)
     external_groups: tuple[SeenExternal, ...] | None = field(converter=maybe_in_order)
     mrib_routes: tuple[SeenRoute, ...] | None = field(converter=maybe_in_order)
+    opaque: tuple[Opaque, ...] = field(default=(), converter=in_order)
 
 
 @frozen(kw_only=True)
@@ -155,6 +177,7 @@ class SledObservation:
 
     m2p: tuple[SeenM2p, ...] | None = field(converter=maybe_in_order)
     forwarding: tuple[SeenForwarding, ...] | None = field(converter=maybe_in_order)
+    opaque: tuple[Opaque, ...] = field(default=(), converter=in_order)
 
 
 @frozen(kw_only=True)

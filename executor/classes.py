@@ -39,6 +39,7 @@ class Class(StrEnum):
     INERT = "inert"
     HELD = "held"
     FOREIGN = "foreign"
+    UNREADABLE = "unreadable"
     OUTSIDE = "outside"
 
 
@@ -50,6 +51,10 @@ CLASSES: Mapping[Class, tuple[str, str]] = MappingProxyType(
         Class.INERT: ("a next hop that is switched off: it carries nothing", "leaves it"),
         Class.HELD: ("of a group that the blueprint holds", "leaves it"),
         Class.FOREIGN: ("somebody else's", "leaves it"),
+        Class.UNREADABLE: (
+            "says what this version has no word for, whoever's it is",
+            "leaves it",
+        ),
         Class.OUTSIDE: (
             "where the blueprint names no target; everywhere while multicast is off",
             "leaves it",
@@ -143,6 +148,7 @@ class _Sorter:
             row = externals.get(external.group_ip)
             same = row is not None and (row.sources == () or _same(row, external))
             yield self._external(external, same), "external_groups"
+        yield from _unreadable(seen)
         routes = {(row.group, row.source, row.vni, row.underlay_group) for row in tables.mrib_routes}
         for route in seen.mrib_routes or ():
             key = (route.group, route.source, route.vni, route.underlay_group)
@@ -150,6 +156,7 @@ class _Sorter:
 
     def sled(self, tables: SledTables, seen: SledObservation) -> Iterator[tuple[Class, str]]:
         """Yield class and table of each object of a sled."""
+        yield from _unreadable(seen)
         pairs = {(row.group, row.underlay) for row in tables.m2p}
         for pair in seen.m2p or ():
             yield self._mapping(pair, (pair.group, pair.underlay) in pairs), "m2p"
@@ -202,6 +209,10 @@ class _Sorter:
         if same:
             return Class.WANTED
         return Class.STALE if any(group in self.known for group in groups) else Class.ORPHAN
+
+
+def _unreadable(seen: SwitchObservation | SledObservation) -> Iterator[tuple[Class, str]]:
+    yield from ((Class.UNREADABLE, row.table) for row in seen.opaque)
 
 
 def _same(wanted: ExternalEntryRow, seen: SeenExternal) -> bool:

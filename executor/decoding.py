@@ -1,16 +1,23 @@
 """Answers of daemons to typed rows, strictly: an answer is what its API document promises, or nothing is derived.
 
 No field that we own has a default: a missing ``members`` is a bad answer, not an empty list. Keys that are not
-known are left out, so that a newer daemon can be read.
+known are left out, so that a newer daemon can be read. A name that is not known makes its object opaque: it is
+listed and only ever read, and the others are what they are.
 
 Sources: the API documents of dpd 12 and 13, mgd 13 and sled-agent 49.
 This file does not know how answers are fetched.
 """
 
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import TypeVar
+
 from blueprints.addresses import Address
 from blueprints.blueprint import Direction, FilterMode, Replication
+from blueprints.errors import BadAnswerError
 from blueprints.identifiers import PortId
 from blueprints.observation import (
+    Opaque,
     SeenExternal,
     SeenForwarding,
     SeenHop,
@@ -34,6 +41,72 @@ from blueprints.strict import (
     text,
 )
 
+T = TypeVar("T")
+Name = TypeVar("Name", bound=StrEnum)
+
+
+class UnknownNameError(BadAnswerError):
+    """A name of a kind that is counted out, and this one is not among them: a newer daemon says more."""
+
+
+def _named(value: Json, where: str, names: type[Name], expected: str) -> Name:
+    """Return the one of *names* that *value* is.
+
+    Raises:
+        UnknownNameError: a text that is none of them.
+        BadAnswerError: no text.
+    """
+    if type(value) is str and value not in [name.value for name in names]:
+        raise UnknownNameError(f"{where}: {value!r:.60} is not known as {expected}")
+    return parsed(value, where, names, expected)
+
+
+def or_opaque(
+    decode: Callable[[Json, str], T], name: Callable[[Object, str, str], Opaque]
+) -> Callable[[Json, str], T | Opaque]:
+    """Return a decoder that makes an opaque object of one that says a name which is not known.
+
+    What tells which object it is has to be there all the same.
+    """
+
+    def decoded(value: Json, where: str) -> T | Opaque:
+        try:
+            return decode(value, where)
+        except UnknownNameError as error:
+            return name(obj(value, where), where, str(error).removeprefix(f"{where}."))
+
+    return decoded
+
+
+def apart(rows: Iterable[T | Opaque]) -> tuple[list[T], tuple[Opaque, ...]]:
+    """Return the objects that could be read, and those that could not."""
+    listed = list(rows)
+    return (
+        [row for row in listed if not isinstance(row, Opaque)],
+        tuple(row for row in listed if isinstance(row, Opaque)),
+    )
+
+
+def opaque_group(table: Object, where: str, because: str) -> Opaque:
+    """Return a group of a switch that is only read; of a kind that is not known, it stands where its address does."""
+    group_ip, kind = address(table, "group_ip", where), text(table, "kind", where)
+    inside = kind == "underlay" or (kind != "external" and group_ip.text.startswith("ff04:"))
+    name = "underlay_groups" if inside else "external_groups"
+    return Opaque(table=name, address=group_ip, tag=text(table, "tag", where), because=because)
+
+
+def opaque_route(table: Object, where: str, because: str) -> Opaque:
+    """Return a route that is only read."""
+    key = obj(required(table, "key", where), f"{where}.key")
+    inner = next((obj(part, f"{where}.key") for part in key.values()), {})
+    return Opaque(table="mrib_routes", address=address(inner, "group", f"{where}.key"), tag=None, because=because)
+
+
+def opaque_forwarding(table: Object, where: str, because: str) -> Opaque:
+    """Return a forwarding entry that is only read."""
+    return Opaque(table="forwarding", address=address(table, "underlay", where), tag=None, because=because)
+
+
 # --- dpd ------------------------------------------------------------------------------------------------------------
 
 
@@ -43,7 +116,9 @@ def group(value: Json, where: str) -> SeenUnderlay | SeenExternal:
     kind = text(table, "kind", where)
     if kind == "underlay":
         return underlay(value, where)
-    return external(value, where) if kind == "external" else bad(f"{where}.kind", "a kind of group", kind)
+    if kind != "external":
+        raise UnknownNameError(f"{where}.kind: {kind!r:.60} is not known as a kind of group")
+    return external(value, where)
 
 
 def underlay(value: Json, where: str) -> SeenUnderlay:
@@ -58,7 +133,7 @@ def _member(value: Json, where: str) -> SeenMember:
     return SeenMember(
         port_id=parsed(required(table, "port_id", where), f"{where}.port_id", PortId.parse, "a port"),
         link_id=integer(table, "link_id", where, limit=255),
-        direction=parsed(required(table, "direction", where), f"{where}.direction", Direction, "a direction"),
+        direction=_named(required(table, "direction", where), f"{where}.direction", Direction, "a direction"),
     )
 
 
@@ -106,7 +181,11 @@ def _sources(table: Object, where: str) -> list[Address] | None:
 def _source(value: Json, where: str) -> Address | None:
     if value == "Any":
         return None
+    if type(value) is str:
+        raise UnknownNameError(f"{where}: {value!r:.60} is not known as a source")
     table = obj(value, where)
+    if len(table) == 1 and "Exact" not in table:
+        raise UnknownNameError(f"{where}: {next(iter(table))!r:.60} is not known as a source")
     return address(table, "Exact", where)
 
 
@@ -123,8 +202,10 @@ def route(value: Json, where: str) -> SeenRoute:
     """Return a static multicast route."""
     table = obj(value, where)
     key = obj(required(table, "key", where), f"{where}.key")
-    if len(key) != 1 or next(iter(key)) not in ("V4", "V6"):
+    if len(key) != 1:
         bad(f"{where}.key", "V4 or V6", key)
+    if next(iter(key)) not in ("V4", "V6"):
+        raise UnknownNameError(f"{where}.key: {next(iter(key))!r:.60} is not known as a family")
     family, inner = next((name, obj(part, f"{where}.key")) for name, part in key.items())
     seen = SeenRoute(
         group=address(inner, "group", f"{where}.key"),
@@ -158,9 +239,9 @@ def _hop(value: Json, where: str) -> SeenHop:
     sources = obj(required(table, "filter", where), f"{where}.filter")
     return SeenHop(
         next_hop=address(table, "next_hop", where),
-        replication=parsed(
+        replication=_named(
             required(table, "replication", where), f"{where}.replication", Replication, "a replication"
         ).value,
-        mode=parsed(required(sources, "mode", where), f"{where}.mode", FilterMode, "a filter mode"),
+        mode=_named(required(sources, "mode", where), f"{where}.mode", FilterMode, "a filter mode"),
         sources=list_of(sources, "sources", f"{where}.filter", bare_address),
     )

@@ -4,7 +4,8 @@ Rules:
     F1  an unknown table (None) makes its whole target *owed*: nothing about it is derived, nothing is sent to it.
     F2  only what was read and is ours is ever changed or removed (`executor.ownership`).
     F3  a foreign or held object where ours should stand blocks that group in that place, and nothing else.
-    F4  only switches and sleds that the blueprint names are targets; with multicast disabled there are none.
+    F4  an object that says what this version has no word for is somebody else's, whoever's it is.
+    F5  only switches and sleds that the blueprint names are targets; with multicast disabled there are none.
 
 This file does not know what is sent, in which order, nor how a rack is read.
 """
@@ -19,7 +20,7 @@ from attrs import field, frozen
 from blueprints.addresses import Address
 from blueprints.blueprint import Content
 from blueprints.identifiers import SwitchSlot
-from blueprints.observation import Observation, Silence
+from blueprints.observation import Observation, Silence, SledObservation, SwitchObservation
 from blueprints.snapshot import MemberPorts
 from executor.actions import FORMS, Effect
 from executor.changes import ADDRESS_MOVES, Change, Conflict, Difference, Foreign, MembersElsewhere
@@ -60,6 +61,7 @@ def differences(
     for target in targets:
         if target not in unknown:
             found.add(comparison.items(target))
+            found.add(comparison.only_read(target))
     conflicts = sorted(found.conflicts, key=BY_SORT_KEY)
     blocked = {(conflict.group, conflict.target.place) for conflict in conflicts}
     changes = _unblocked(found.changes, blocked)
@@ -143,6 +145,21 @@ class _Comparison:
             yield from dpd_differences(self._switch(SwitchSlot(target.place)))
         else:
             yield from mgd_differences(self._switch(SwitchSlot(target.place)))
+
+    def only_read(self, target: Target) -> Iterator[Item]:
+        """Yield what of *target* cannot be understood: never touched, and in the way of its group if that is ours."""
+        if target.daemon is Daemon.SLED_AGENT:
+            seen: SledObservation | SwitchObservation = self.observation.sleds[UUID(target.place)]
+        else:
+            seen = self.observation.switches[SwitchSlot(target.place)]
+        for row in seen.opaque:
+            if (row.table == "mrib_routes") is not (target.daemon is Daemon.MGD):
+                continue
+            what = f"{row.table.replace('_', ' ')}: {row.address} cannot be read, {row.because}"
+            groups = self.ours.opaque_groups(row)
+            yield from (Conflict(target=target, group=group, because=what) for group in groups)
+            if not groups:
+                yield Foreign(target=target, what=what)
 
     def _switch(self, slot: SwitchSlot) -> SwitchView:
         return SwitchView(

@@ -15,7 +15,7 @@ from blueprints import strict
 from blueprints.addresses import Address
 from blueprints.blueprint import ExternalEntryRow, MemberPort, UnderlayEntry
 from blueprints.errors import BadAnswerError, RefusedError
-from blueprints.observation import SeenExternal, SeenUnderlay
+from blueprints.observation import Opaque, SeenExternal, SeenUnderlay
 from executor import decoding
 from executor.changes import Change, Kind
 from executor.http import Client
@@ -23,13 +23,19 @@ from executor.http import Client
 Group = SeenUnderlay | SeenExternal
 
 
-async def read_groups(client: Client) -> tuple[tuple[SeenUnderlay, ...], tuple[SeenExternal, ...]]:
-    """Return all groups of a switch, its own and other owners'.
+_group = decoding.or_opaque(decoding.group, decoding.opaque_group)
+
+
+async def read_groups(
+    client: Client,
+) -> tuple[tuple[SeenUnderlay, ...], tuple[SeenExternal, ...], tuple[Opaque, ...]]:
+    """Return all groups of a switch, its own and other owners': underlay, external, and those that are only read.
 
     Raises:
         DeviceError: no complete list came: an error, a group twice, a page that repeats, too many pages or groups.
     """
     groups: list[Group] = []
+    opaque: list[Opaque] = []
     ids: dict[Address, int | None] = {}
     token: str | None = None
     tokens: set[str] = set()
@@ -40,14 +46,17 @@ async def read_groups(client: Client) -> tuple[tuple[SeenUnderlay, ...], tuple[S
         )
         entries = strict.items(strict.required(page, "items", "page"), "page.items")
         for index, entry in enumerate(entries):
-            group = decoding.group(entry, f"items[{index}]")
+            group = _group(entry, f"items[{index}]")
+            if isinstance(group, Opaque):
+                opaque.append(group)
+                continue
             groups.append(group)
             ids[group.group_ip] = decoding.group_id(entry, f"items[{index}]")
         if len(groups) > client.limits.rows:
             raise BadAnswerError(f"more than {client.limits.rows} groups")
         token = decoding.next_page(page, "page")
         if token is None or not entries:
-            return _apart(groups, ids)
+            return (*_apart(groups, ids), tuple(opaque))
         if token in tokens:
             raise BadAnswerError("a page names a page that was read before")
         tokens.add(token)

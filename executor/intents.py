@@ -125,7 +125,7 @@ def unproven(content: Content, observation: Observation, earlier: Iterable[Retir
     A switch shows it by the tag, a sled by the mapping, unless that is what an earlier group may have left.
     """
     left = {(entry.group, entry.underlay) for entry in earlier}
-    tags = {group.multicast_ip: group.tag.text for group in content.groups}
+    tags: dict[Address, str] = {group.multicast_ip: group.tag.text for group in content.groups}
     mappings = {(group.multicast_ip, group.underlay_ip) for group in content.groups}
     shown = {
         row.group_ip

@@ -5,16 +5,23 @@ This file does not know why a route is wanted.
 """
 
 from blueprints import strict
-from blueprints.observation import SeenRoute
+from blueprints.observation import Opaque, SeenRoute
 from executor import decoding
 from executor.http import Client
 
+_route = decoding.or_opaque(decoding.route, decoding.opaque_route)
 
-async def read_routes(client: Client) -> tuple[SeenRoute, ...]:
-    """Return all static multicast routes of a switch.
+
+async def read_routes(client: Client) -> tuple[tuple[SeenRoute, ...], tuple[Opaque, ...]]:
+    """Return all static multicast routes of a switch, and those that are only read.
 
     Raises:
         DeviceError: no complete list came, or one route stands in it twice.
     """
     answer = await client.read("/static/mroute")
-    return tuple(strict.rows(answer, "routes", decoding.route, lambda row: (row.group, row.source, row.vni)))
+    routes, opaque = decoding.apart(strict.rows(answer, "routes", _route, _key))
+    return tuple(routes), opaque
+
+
+def _key(row: SeenRoute | Opaque) -> object:
+    return row if isinstance(row, Opaque) else (row.group, row.source, row.vni)

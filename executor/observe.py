@@ -160,8 +160,8 @@ class Rack:
         if target.daemon is Daemon.DPD:
             return await dpd.read_groups(client)
         if target.daemon is Daemon.MGD:
-            return (await mgd.read_routes(client),)
-        return (await sled_agent.read_mappings(client), await sled_agent.read_forwarding(client))
+            return await mgd.read_routes(client)
+        return (await sled_agent.read_mappings(client), *await sled_agent.read_forwarding(client))
 
 
 def _reading() -> str:
@@ -178,17 +178,23 @@ def _slots(targets: Iterable[Target]) -> list[SwitchSlot]:
 
 def _switch(slot: SwitchSlot, answers: _Answers) -> SwitchObservation:
     groups, routes = answers.get(Target.dpd(slot)), answers.get(Target.mgd(slot))
-    underlays, externals = groups if isinstance(groups, tuple) else (None, None)
+    underlays, externals, opaque = groups if isinstance(groups, tuple) else (None, None, ())
+    listed, unread = routes if isinstance(routes, tuple) else (None, ())
     return SwitchObservation(
         underlay_groups=underlays,
         external_groups=externals,
-        mrib_routes=routes[0] if isinstance(routes, tuple) else None,
+        mrib_routes=listed,
+        opaque=(*opaque, *unread),
     )
 
 
 def _sled(answer: tuple[tuple[object, ...], ...] | str | None) -> SledObservation:
-    m2p, forwarding = answer if isinstance(answer, tuple) else (None, None)
-    return SledObservation(m2p=m2p, forwarding=forwarding)
+    m2p, forwarding, opaque = answer if isinstance(answer, tuple) else (None, None, ())
+    return SledObservation(m2p=m2p, forwarding=forwarding, opaque=opaque)
+
+
+_TABLES = {Daemon.DPD: ("underlay_groups", "external_groups"), Daemon.MGD: ("mrib_routes",)}
+"""Which daemon of a switch lists which tables."""
 
 
 def merged(before: Observation, after: Observation, targets: Collection[Target]) -> Observation:
@@ -199,14 +205,11 @@ def merged(before: Observation, after: Observation, targets: Collection[Target])
         if target.daemon is Daemon.SLED_AGENT:
             continue
         slot = SwitchSlot(target.place)
-        if target.daemon is Daemon.MGD:
-            fresh = evolve(switches[slot], mrib_routes=after.switches[slot].mrib_routes)
-        else:
-            tables = after.switches[slot]
-            fresh = evolve(
-                switches[slot], underlay_groups=tables.underlay_groups, external_groups=tables.external_groups
-            )
-        switches[slot] = fresh
+        names_read = _TABLES[target.daemon]
+        was, now = switches[slot], after.switches[slot]
+        opaque = [row for row in was.opaque if row.table not in names_read]
+        opaque += [row for row in now.opaque if row.table in names_read]
+        switches[slot] = evolve(was, **{name: getattr(now, name) for name in names_read}, opaque=opaque)
     return Observation(
         observed_at=before.observed_at,
         switches=switches,

@@ -22,7 +22,7 @@ from attrs import evolve, field, frozen
 from blueprints.addresses import Address, salt_between
 from blueprints.blueprint import Content
 from blueprints.identifiers import FLEET_VNI, Tag
-from blueprints.observation import Observation, SeenExternal, SeenM2p, SeenRoute, SeenUnderlay
+from blueprints.observation import Observation, Opaque, SeenExternal, SeenM2p, SeenRoute, SeenUnderlay
 from executor.targets import Target
 
 
@@ -78,6 +78,18 @@ class Ownership:
     def owns_route(self, seen: SeenRoute) -> bool:
         """Rule O2 for a static multicast route."""
         return seen.vni == FLEET_VNI and self.owns_mapping(seen.group, seen.underlay_group)
+
+    def opaque_groups(self, row: Opaque) -> tuple[Address, ...]:
+        """Return the groups of ours that an object serves which cannot be understood; none: it is somebody else's."""
+        address, named = row.address, named_by(row.tag) if row.tag else None
+        if named is not None and (named[1] == address or _maps(named[1], address)):
+            return (named[1],)
+        if row.tag is not None and (address, row.tag) not in self.tags:
+            return self.named.get(address, ())
+        groups = self.named.get(address)
+        if groups is not None:
+            return groups
+        return (address,) if any(group == address for group, _ in self.mappings) else ()
 
     def holds(self, *addresses: Address | None, tag: str = "") -> bool:
         """Rule O4: whether an object with these addresses and this tag belongs to a held group."""

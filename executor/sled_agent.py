@@ -8,7 +8,7 @@ This file does not know why an entry is wanted.
 from typing import Any
 
 from blueprints import strict
-from blueprints.observation import SeenForwarding, SeenM2p
+from blueprints.observation import Opaque, SeenForwarding, SeenM2p
 from blueprints.ordering import in_order
 from executor import decoding
 from executor.http import Client
@@ -29,8 +29,11 @@ def _mappings(answer: Json) -> tuple[SeenM2p, ...]:
     return in_order(strict.rows(answer, "mappings", decoding.mapping, lambda row: (row.group, row.underlay)))
 
 
-async def read_forwarding(client: Client) -> tuple[SeenForwarding, ...]:
-    """Return all forwarding entries of a sled.
+_entry = decoding.or_opaque(decoding.forwarding, decoding.opaque_forwarding)
+
+
+async def read_forwarding(client: Client) -> tuple[tuple[SeenForwarding, ...], tuple[Opaque, ...]]:
+    """Return all forwarding entries of a sled, and those that are only read.
 
     Raises:
         DeviceError: no complete list came, or one underlay group stands in it twice.
@@ -38,5 +41,10 @@ async def read_forwarding(client: Client) -> tuple[SeenForwarding, ...]:
     return client.shelf.decoded(await client.read("/networking/mcast-fwd"), _forwarding)
 
 
-def _forwarding(answer: Json) -> tuple[SeenForwarding, ...]:
-    return in_order(strict.rows(answer, "forwarding", decoding.forwarding, lambda row: row.underlay))
+def _forwarding(answer: Json) -> tuple[tuple[SeenForwarding, ...], tuple[Opaque, ...]]:
+    entries, opaque = decoding.apart(strict.rows(answer, "forwarding", _entry, _underlay))
+    return in_order(entries), opaque
+
+
+def _underlay(row: SeenForwarding | Opaque) -> object:
+    return row.address if isinstance(row, Opaque) else row.underlay

@@ -317,7 +317,7 @@ def underlay(number: int) -> dict[str, Any]:
 
 def test_pages_are_read_until_the_last() -> None:
     """A page without a next one, or without groups, is the last."""
-    listed, _ = pages(lambda n: {"items": [underlay(n)] if n < 4 else [], "next_page": f"t{n}" if n < 5 else None})
+    listed, *_ = pages(lambda n: {"items": [underlay(n)] if n < 4 else [], "next_page": f"t{n}" if n < 5 else None})
     assert len(listed) == 3
 
 

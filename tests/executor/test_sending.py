@@ -116,6 +116,6 @@ def test_lists_come_in_pages(bench: Bench) -> None:
         async with Rack(endpoints=bench.rack.endpoints, limits=evolve(QUICK, page_size=1)) as rack:
             return await read_groups(rack.client(DPD))
 
-    underlays, externals = asyncio.run(pages())
-    assert (len(underlays), len(externals)) == (2, 2)
+    underlays, externals, opaque = asyncio.run(pages())
+    assert (len(underlays), len(externals), opaque) == (2, 2, ())
     assert {row.tag for row in underlays} == {row.tag for row in externals} >= {TAG4}

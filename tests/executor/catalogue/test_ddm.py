@@ -244,7 +244,7 @@ def test_md12_a_ddmd_that_has_just_started_empties_no_group(held: Bench) -> None
 async def no_routes(client: Any) -> Any:
     """Take what is selected, which is nothing, for what is there."""
     await client.read("/static/mroute")
-    return ()
+    return (), ()
 
 
 def any_source(_row: Any, _room: Any, _found: Any) -> Any:
