@@ -8,10 +8,6 @@ empty and once a whole blueprint was carried out on it.
 Calls: in each round every call is made in turn beside a bare ASGI application that the same server answers with a
 constant, in a process of its own; one connection to each. The medians of the rounds' ratios are printed, by the
 clock and by the processor time that the server's process took, which says the same on a machine with other work.
-
-Without sockets: the same calls of the executor's client go over loopback to a rack in a thread, and through
-``simrack.inprocess``, in the same round; with the executor's client, through the transports alone, and with httpx's
-own client, which goes by mounts.
 """
 
 import asyncio
@@ -20,14 +16,14 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
 import httptools
@@ -39,14 +35,8 @@ from blueprints.endpoints import Endpoints
 from blueprints.files import read_endpoints, read_snapshot
 from blueprints.identifiers import SwitchSlot
 from executor import execute
-from executor.apis import Api
-from executor.http import Client
-from executor.limits import Limits
 from executor.safeguards import Safeguards
-from executor.transport import PlainTransport
 from planner import plan
-from simrack.background import running
-from simrack.rack import SimulatedRack
 from simrack.web.listeners import Listeners, listening_socket, port_of, url_of
 
 SNAPSHOT = Path(__file__).parents[1] / "examples" / "full_rack" / "before.json.gz"
@@ -224,80 +214,6 @@ def _cost(server: Process, call: Call) -> tuple[float, float]:
     return perf_counter() - begin, server.cpu_seconds() - cpu
 
 
-# --- calls without sockets ------------------------------------------------------------------------------------------
-
-Way = tuple[str, httpx.AsyncBaseTransport]
-PATH = "/networking/mcast-m2p"
-
-
-async def _by_client(way: Way, body: Any) -> None:
-    client = Client(
-        name="sled",
-        api=Api.SLED_AGENT,
-        base=way[0],
-        limits=Limits(),
-        in_flight=asyncio.Semaphore(IN_FLIGHT),
-        calls=Counter(),
-        version=SLED_AGENT,
-        transport=way[1],
-    )
-    await _at_once(lambda: client.call("PUT", PATH, body, purpose="writes"))
-    await client.aclose()
-
-
-async def _by_transport(way: Way, body: Any) -> None:
-    request = httpx.Request("PUT", way[0] + PATH, headers={"api-version": SLED_AGENT}, json=body)
-    await _at_once(lambda: way[1].handle_async_request(request))
-    await way[1].aclose()
-
-
-async def _by_httpx(way: Way, body: Any) -> None:
-    mounts = {} if isinstance(way[1], PlainTransport) else {way[0]: way[1]}
-    headers = {"api-version": SLED_AGENT}
-    async with httpx.AsyncClient(mounts=mounts, trust_env=False, headers=headers) as client:
-        await _at_once(lambda: client.put(way[0] + PATH, json=body))
-
-
-async def _at_once(call: Callable[[], Awaitable[Any]]) -> None:
-    async def some() -> None:
-        for _ in range(CALLS // IN_FLIGHT):
-            await call()
-
-    await asyncio.gather(*(some() for _ in range(IN_FLIGHT)))
-
-
-MANNERS: dict[str, Callable[[Way, Any], Any]] = {
-    "the transports alone": _by_transport,
-    "the executor's client": _by_client,
-    "httpx.AsyncClient, by mounts": _by_httpx,
-}
-
-
-def measure_without_sockets(rounds: int, body: Any) -> None:
-    """Print how many times the rate over loopback is had without sockets."""
-    snapshot = read_snapshot(str(SNAPSHOT))
-    mounted = SimulatedRack(snapshot)
-    mounts = mounted.mount()
-    inside = next(iter(mounted.endpoints.sleds.values()))
-    print(f"{'without sockets beside loopback':36}{'clock':>8}{'processor':>11}{'calls/s':>10}")
-    with running(snapshot) as rack:
-        loopback = next(iter(rack.endpoints.sleds.values()))
-        for name, manner in MANNERS.items():
-            rows = []
-            for _ in range(rounds):
-                over = _taken(manner, (loopback, PlainTransport(answer_bytes=1 << 24)), body)
-                without = _taken(manner, (inside, mounts[inside]), body)
-                rows.append((over[0] / without[0], over[1] / without[1], CALLS / without[0]))
-            clock, processor, rate = (median(column) for column in zip(*rows, strict=True))
-            print(f"{name:36}{clock:>7.1f}x{processor:>10.1f}x{rate:>10.0f}")
-
-
-def _taken(manner: Callable[[Way, Any], Any], way: Way, body: Any) -> tuple[float, float]:
-    begin, cpu = perf_counter(), process_time()
-    asyncio.run(manner(way, body))
-    return perf_counter() - begin, process_time() - cpu
-
-
 # --- all of it ------------------------------------------------------------------------------------------------------
 
 
@@ -323,7 +239,6 @@ def main() -> None:
             print(f"{calls} calls of the executor in {seconds:.1f} s, then {rack.peak_megabytes():.0f} MB")
             with started("benchmarks.simulated", BARE) as bare:
                 measure_calls(rack, bare, _small_calls(endpoints, blueprint), rounds)
-    measure_without_sockets(rounds, _mapping(blueprint))
 
 
 if __name__ == "__main__":

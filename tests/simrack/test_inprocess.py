@@ -10,7 +10,7 @@ from attrs import define
 
 from simrack.leaping import LeapingLoop
 from simrack.rack import SimulatedRack
-from tests.simrack.rows import G4, SLEDS, SWITCH0, TAG4, U4, small_rack
+from tests.simrack.rows import G4, LISTENER, SLEDS, SWITCH0, TAG4, U4, small_rack
 from tests.simrack.talk import Talk
 
 Json = Any
@@ -178,6 +178,22 @@ def test_a_task_is_cancelled_before_the_effect_or_after_it(inside: Inside) -> No
     assert inside.mappings() == []
     inside.runner.run(cancelled_after(2))
     assert inside.mappings() == [ROW]
+
+
+def test_what_a_daemon_has_begun_it_ends(inside: Inside) -> None:
+    """A join that waits for its turn longer than its client has patience takes place all the same."""
+    inside.call(SLED, "PUT", M2P, ROW)
+    path = f"/instances/{LISTENER}/multicast-group"
+
+    async def impatient() -> None:
+        async with inside.rack.world.agents[SLEDS[0]].instances.lock(LISTENER):
+            with pytest.raises(TimeoutError):
+                await inside.ask(SLED, "PUT", path, {"group_ip": G4, "sources": []})
+        await asyncio.sleep(1)
+
+    inside.runner.run(impatient())
+    subscriptions = inside.call("control", "GET", "/state").json()["sleds"][str(SLEDS[0])]["subscriptions"]
+    assert [row["instance_id"] for row in subscriptions] == [str(LISTENER)]
 
 
 def test_a_daemon_that_is_down_refuses_connections_or_is_silent(inside: Inside) -> None:
