@@ -3,6 +3,7 @@
 import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from blueprints.run_report import Outcome
-from executor import durable, execute
+from executor import durable, execute, fence, run
 from executor.fence import Fence, TargetStore
 from executor.journal import JournalFile
 from executor.memory import Memory
@@ -71,12 +72,12 @@ def test_c2_a_run_that_slept_asks_again_before_it_writes(bench: Bench, store: Ta
     asked = 0
     closed = Fence.closed
 
-    def sleeping(fence: Fence) -> str | None:
+    def sleeping(asked_of: Fence) -> str | None:
         nonlocal asked
         asked += 1
         if asked == 3:  # the run itself, the first try, the second one
             store.advance(END)
-        return closed(fence)
+        return closed(asked_of)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Fence, "closed", sleeping)
@@ -149,16 +150,16 @@ def test_c7_a_run_that_is_interrupted_starts_nothing_more(over_loopback: Bench, 
     bench = over_loopback
 
     async def interrupted() -> None:
-        run: asyncio.Task[Any] = asyncio.ensure_future(
+        task: asyncio.Task[Any] = asyncio.ensure_future(
             execute(
                 PLAN,
                 bench.rack.endpoints,
                 limits=ONE_BY_ONE,
                 safeguards=keeping(journal),
-                progress=after_call(5, lambda: run.cancel()),  # noqa: PLW0108  # it is made of this
+                progress=after_call(5, lambda: task.cancel()),  # noqa: PLW0108  # it is made of this
             )
         )
-        await run
+        await task
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(interrupted())
@@ -226,6 +227,15 @@ def as_it_was(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Rack, "observe", remembered)
 
 
+async def undisturbed(parts: Any) -> Any:
+    """Go on whatever anybody asks."""
+    everything = asyncio.gather(*parts)
+    while not everything.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(everything)
+    return everything.result()
+
+
 TWINS = {
     "C1": Twin(
         check=test_c1_an_older_run_stops_before_its_next_write,
@@ -252,11 +262,16 @@ TWINS = {
         check=test_c6_a_full_disk_stops_a_run_before_the_calls_that_need_the_journal,
         bug=method(Memory, "_kept", lambda _: None),
     ),
+    "C7": Twin(check=test_c7_a_run_that_is_interrupted_starts_nothing_more, bug=replaced(run._together, undisturbed)),
     "C8": Twin(check=test_c8_no_clock_says_which_blueprint_is_newer, bug=method(Fence, "closed", lambda _: None)),
     "C9": Twin(
         check=test_c9_a_blueprint_that_arrives_amid_a_run_starts_from_what_is_there,
         arguments={"call": 9},
         bug=as_it_was,
+    ),
+    "C10": Twin(
+        check=test_c10_going_back_is_a_change_like_any_other,
+        bug=replaced(fence._no_succession, lambda *_: "there is no way back"),
     ),
 }
 

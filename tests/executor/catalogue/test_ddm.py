@@ -12,6 +12,7 @@ from blueprints.snapshot import MemberPorts, Policy, Snapshot
 from executor import mgd
 from executor.actions import FORMS
 from executor.changes import Kind
+from executor.switch_differences import mgd_differences
 from planner.port_claims import ddm_claims, parent_claims
 from planner.receivers import _granted
 from tests.collector import test_live
@@ -29,7 +30,7 @@ from tests.executor.catalogue.scenes import (
     sent_to,
     speak,
 )
-from tests.executor.catalogue.twins import Twin, altered, must_fail, replaced
+from tests.executor.catalogue.twins import Twin, altered, dropping, must_fail, replaced
 from tests.simrack.rows import (
     G4,
     GROUP4,
@@ -259,6 +260,10 @@ def no_claims(*_: Any) -> Any:
 
 TWINS = {
     "MD1": Twin(check=test_md1_an_mgd_that_restarted_is_written_nothing, bug=replaced(mgd.read_routes, no_routes)),
+    "MD2": Twin(
+        check=test_md2_an_mgd_that_lost_its_store_gets_its_routes_and_nobody_loses_any,
+        bug=dropping(mgd_differences, Kind.ROUTE_PUT),
+    ),
     "MD3": Twin(check=test_md3_a_route_that_is_not_selected_is_no_debt, bug=replaced(mgd.read_routes, no_routes)),
     "MD5": Twin(
         check=test_md5_new_routes_are_there_before_old_ones_go, bug=altered(FORMS, Kind.ROUTE_WITHDRAW, gates=())

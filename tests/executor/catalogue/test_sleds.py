@@ -12,6 +12,7 @@ from executor import intents
 from executor.actions import FORMS
 from executor.changes import Kind
 from executor.gates import Ledger, accepted
+from executor.http import RETRIED
 from executor.sled_differences import same_hops, sled_differences, switched_off
 from executor.statuses import MEANINGS, NUANCES, Endpoint, Meaning
 from planner.receivers import processes
@@ -169,6 +170,8 @@ def test_s7_a_fifth_hop_is_refused_and_told(bench: Bench) -> None:
     report = bench.run(PLAN)
     bench.control("PUT", "/packet-engines", {"selects": False})
     assert owed_kinds(report) == {(SLED2, "forwarding_set")}
+    tries = [call for call in sent_to(bench, SLED2) if call["path"] == FORWARDING and call["body"]["underlay"] == U4]
+    assert [call["status"] for call in tries] == [204, 500]
     assert bench.heard(G4, S4) == EVERYBODY
 
 
@@ -334,6 +337,7 @@ TWINS = {
         check=test_s6_a_stale_hop_is_switched_off_by_the_request_that_sets_the_right_one,
         bug=replaced(switched_off, lambda hop: hop),
     ),
+    "S7": Twin(check=test_s7_a_fifth_hop_is_refused_and_told, bug=replaced(RETRIED, RETRIED | {500})),
     "S8": Twin(
         check=test_s8_a_hop_that_is_switched_off_differs_in_nothing,
         bug=replaced(same_hops, lambda wanted, seen: len(wanted.next_hops) == len(seen.next_hops)),
@@ -366,6 +370,10 @@ TWINS = {
         check=test_s18_what_is_owed_to_a_dead_sled_is_parked_and_the_others_converge,
         arguments={"kind": "refuse"},
         bug=method(Ledger, "closed", lambda ledger, _: "somebody is silent" if ledger.unknown else None),
+    ),
+    "S19": Twin(
+        check=test_s19_a_sled_without_members_gets_what_its_senders_need,
+        bug=dropping(sled_differences, Kind.FORWARDING_SET),
     ),
     "S20": Twin(
         check=test_s20_an_address_that_flows_are_pinned_to_stays_until_its_end_is_accepted,
