@@ -1,0 +1,68 @@
+"""Whom a run interrupts, which option accepts it, and that a move is never a side effect."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+import click
+import pytest
+
+from blueprints.blueprint import Blueprint
+from blueprints.run_report import Outcome
+from blueprints.snapshot import Snapshot
+from executor import Report, execute
+from executor.safeguards import Safeguards
+from rackcast.commands.guards import named_groups
+from tests.executor.bench import QUICK, UNASKED, Bench, planned
+from tests.executor.test_runs import moved_underlay
+from tests.simrack.rows import G4, GROUP4, LISTENER, MOVER, PICKER, SLEDS, small_rack
+
+PLAN = planned(small_rack())
+MOVED: Snapshot = moved_underlay()
+
+
+def test_a_move_names_who_loses_what_and_the_option_that_asks_for_it(bench: Bench) -> None:
+    """Every member of the group with its sled, in the report of the dry run and of the run that waits."""
+    bench.run(PLAN)
+    target = planned(MOVED)
+    for dry_run in (True, False):
+        report = bench.run(target, dry_run=dry_run)
+        assert (report.outcome, report.exit_code) == (Outcome.CONSENT, 5)
+        (told,) = report.as_json()["interruptions"]
+        assert (told["group"], told["option"], told["accepted"]) == (G4, f"--move-underlay {G4}", False)
+        named = {(row["instance_id"], row["sled_id"]) for row in told["members"]}
+        assert named == {(str(LISTENER), str(SLEDS[0])), (str(PICKER), str(SLEDS[1]))} | {
+            (str(MOVER), str(SLEDS[place])) for place in (1, 2)
+        }
+        assert any(f"--move-underlay {G4}" in owed.because for owed in report.owed if owed.consent)
+
+
+def test_allowing_loss_moves_nothing_and_naming_the_group_does(bench: Bench) -> None:
+    """Only the group that is named moves; naming it is all the consent that its move needs."""
+    bench.run(PLAN)
+    target = planned(MOVED)
+    lossy = Safeguards(allow_loss=True, allow_mass_change=True)
+    bench.forget_calls()
+    unnamed = bench.wait(_run(bench, target, lossy))
+    assert unnamed.exit_code == 5
+    assert [call for call in bench.calls() if "ff04::e9fc:8" in str(call)] == []
+    named = Safeguards(allow_mass_change=True, move_underlay=[target.groups[0].multicast_ip])
+    done = bench.run(target, safeguards=named)
+    assert (done.outcome, done.owed) == (Outcome.CONVERGED, ())
+    assert [each.accepted for each in done.interruptions] == [True]
+
+
+def _run(bench: Bench, target: Blueprint, guards: Safeguards) -> Coroutine[Any, Any, Report]:
+    return execute(target, bench.rack.endpoints, limits=QUICK, safeguards=guards, mounts=bench.mounts)
+
+
+def test_a_change_that_loses_nothing_interrupts_nobody(bench: Bench) -> None:
+    """Filling an empty rack takes nothing from anybody."""
+    assert bench.run(PLAN, safeguards=UNASKED).interruptions == ()
+
+
+@pytest.mark.parametrize("name", [G4, str(GROUP4), "group-4"])
+def test_a_group_goes_by_its_id_its_name_and_its_address(name: str) -> None:
+    """Each of them names it; what names none is a wrong usage."""
+    assert {str(group) for group in named_groups(PLAN, [name])} == {G4}
+    with pytest.raises(click.UsageError):
+        named_groups(PLAN, ["another"])
