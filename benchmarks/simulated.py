@@ -228,7 +228,8 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         file = str(Path(folder) / "endpoints.json")
         with started("rackcast", "sim", str(SNAPSHOT), "--endpoints-out", file) as rack:
-            print(f"ready after {rack.seconds_to_ready:.2f} s, {rack.peak_megabytes():.0f} MB resident at the peak")
+            cpu, peak = rack.cpu_seconds(), rack.peak_megabytes()
+            print(f"ready after {rack.seconds_to_ready:.2f} s, {cpu:.2f} s of processor time; at most {peak:.0f} MB")
             endpoints = read_endpoints(file)
             guards = Safeguards(allow_mass_change=True)
             begin = perf_counter()
