@@ -22,6 +22,7 @@ FINDING: Mapping[str, tuple[int, str]] = MappingProxyType(
         "looks at no fence": (7, "not fenced"),
         "joins only where it has just mapped": (1, "10.20.0.5 -> 224.1.2.3 from switch1 is heard by nobody"),
         "tells joins without their sources": (0, "I2 "),
+        "rewrites filters where sleds send": (2, "I1 "),
         "asks nobody before it costs packets": (82, "I1 "),
         "does not wait for an address to be free": (82, "I2 "),
         "waits for nothing that failed": (18, "I1 "),

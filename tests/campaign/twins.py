@@ -4,7 +4,7 @@ A twin is a table of names in modules and what stands there instead. This file d
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -60,6 +60,10 @@ def _without_sources(row: Any) -> Any:
     return {"group_ip": str(row.group_ip), "sources": []}
 
 
+def _undrained(changes: Collection[Change], *_: Any, **__: Any) -> list[Change]:
+    return list(changes)
+
+
 TWINS: Mapping[str, Callable[[], list[Bug]]] = MappingProxyType(
     {
         "leaves after the mapping was cleared": lambda: _tiers(leave=Tier.M2P_CLEAR, m2p_clear=Tier.LEAVE),
@@ -76,6 +80,7 @@ TWINS: Mapping[str, Callable[[], list[Bug]]] = MappingProxyType(
         "joins only where it has just mapped": _joins_once,
         "tells joins without their sources": lambda: _forms(join=evolve(FORMS[Kind.JOIN], body=_without_sources)),
         "waits for nothing that failed": lambda: [(Ledger, "closed", lambda *_: None)],
+        "rewrites filters where sleds send": lambda: [(differences, "drained", _undrained)],
         "asks nobody before it costs packets": lambda: [(gates, "accepted", lambda *_, **__: True)],
         "does not wait for an address to be free": lambda: [(Memory, "occupied", lambda *_: {})],
         "takes what it could not read for empty": lambda: [(differences._Comparison, "knows", lambda *_: True)],
