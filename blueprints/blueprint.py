@@ -17,6 +17,7 @@ from uuid import UUID
 from attrs import field, fields, frozen
 
 from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
+from blueprints.causes import Causes
 from blueprints.findings import Finding, sorted_findings
 from blueprints.identifiers import FLEET_VNI, MulticastMac, PortId, SwitchSlot, Tag
 from blueprints.ordering import BY_NUMBER, Key, address_key, addresses, by_slot, by_uuid, in_order, maybe_addresses
@@ -387,6 +388,8 @@ class Content:
     ports: Ports = field(converter=_ports)
     transitions: tuple[Transition, ...] = field(converter=in_order)
     findings: tuple[Finding, ...] = field(converter=sorted_findings)
+    causes: Causes = field(factory=Causes)
+    """Why all of the above is as it is."""
 
 
 @frozen(kw_only=True)
@@ -412,10 +415,10 @@ class Blueprint(Content):
         object.__setattr__(self, "body", body)
 
 
-def same_content(one: Content, other: Content) -> bool:
-    """Return whether both decide the same, whatever their names and ancestors."""
-    return all(getattr(one, name) == getattr(other, name) for name in CONTENT_FIELDS)
+def same_decisions(one: Content, other: Content) -> bool:
+    """Return whether both decide the same, for whatever causes."""
+    return all(getattr(one, name) == getattr(other, name) for name in CONTENT_FIELDS if name != "causes")
 
 
 CONTENT_FIELDS = tuple(attribute.name for attribute in fields(Content))
-"""The names of what a plan decides."""
+"""The names of what a plan decides, and of why."""

@@ -29,6 +29,7 @@ from blueprints.blueprint import (
     SwitchTables,
     Transition,
 )
+from blueprints.causes import Causes
 from blueprints.errors import FieldError
 from blueprints.findings import Finding
 from blueprints.identifiers import SwitchSlot
@@ -82,6 +83,7 @@ class FileContent:
     ports: Ports
     transitions: tuple[Transition, ...]
     findings: tuple[Finding, ...]
+    causes: Causes = field(factory=Causes)
 
     def __attrs_post_init__(self) -> None:
         """Keep rules F1 to F3.

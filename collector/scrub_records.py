@@ -16,6 +16,7 @@ from attrs import evolve, fields, frozen
 
 from blueprints.addresses import Address, UnderlayGroup
 from blueprints.blueprint import ExternalEntryRow, HeldGroup, NicFilter, PlannedGroup, Transition
+from blueprints.causes import AbsentGroup, SledCauses
 from blueprints.converter import is_model
 from blueprints.errors import InvariantError
 from blueprints.findings import Finding
@@ -59,6 +60,8 @@ TEXTS: Mapping[tuple[type, str], Text] = MappingProxyType(
         (Transition, "from_"): Text.KEPT,
         (Transition, "to"): Text.KEPT,
         (Transition, "because"): Text.KEPT,
+        (AbsentGroup, "name"): Text.NAME,
+        (SledCauses, "nics_before"): Text.KEPT,
     }
 )
 """Every field of text of a snapshot and of what a blueprint decides; findings have a module of their own."""

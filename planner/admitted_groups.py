@@ -1,7 +1,7 @@
 """Pass 3: the groups that are planned, those that are held, and those that go.
 
 Needs      group rows; the parent's groups.
-Adds       ``draft.groups`` and ``draft.held``.
+Adds       ``draft.groups`` and ``draft.held``; ``draft.absences`` of groups that wait.
 Promises   G1  no two planned groups have one address.
            G2  a row that cannot be right is held: its group is neither planned nor removed.
            G3  a new group waits while an older one on its address is being taken down, because routes and mappings
@@ -13,6 +13,7 @@ from uuid import UUID
 from attrs import evolve
 
 from blueprints.addresses import Address, ExternalGroup
+from blueprints.causes import Absence
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import FLEET_VNI, Tag
 from blueprints.snapshot import Group, GroupState
@@ -33,17 +34,25 @@ def admit_groups(draft: Draft) -> Draft:
     held = _contradictions(rows) | _refused(live, rows)
     found: list[Finding] = []
     groups: dict[UUID, LiveGroup] = {}
+    waiting: dict[UUID, Absence] = {}
+    succeeding: set[UUID] = set()
     leaving = {row.multicast_ip for row in rows if row.state is GroupState.DELETING and row.underlay_group_id}
     for row in live:
         if row.id in held:
             continue
-        if row.multicast_ip in leaving and row.state is GroupState.CREATING and row.id not in draft.before:
+        late = row.multicast_ip in leaving and row.state is GroupState.CREATING
+        if late and row.id in draft.before:
+            succeeding.add(row.id)
+        elif late:
             found.append(finding("group_waits_for_teardown", f"group {row.id}", f"for {row.multicast_ip}"))
+            waiting[row.id] = Absence.WAITS_FOR_TEARDOWN
             continue
         tag, said = _tag_of(row)
         found += said
         groups[row.id] = LiveGroup(row=row, address=ExternalGroup.of(row.multicast_ip), tag=tag)
-    return evolve(draft, groups=groups).noting(found).holding(held)
+    return (
+        evolve(draft, groups=groups, absences=waiting, succeeding=frozenset(succeeding)).noting(found).holding(held)
+    )
 
 
 def _contradictions(rows: tuple[Group, ...]) -> dict[UUID, tuple[Address, str, str]]:

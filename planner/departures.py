@@ -1,7 +1,7 @@
 """Pass 10: the leaves that sleds are owed.
 
 Needs      tombstones; the parent's subscriptions and departures; ``draft.subscriptions``.
-Adds       the departures of ``draft.sled_tables``; the memory of ``draft.held``.
+Adds       the departures of ``draft.sled_tables`` with their causes; the memory of ``draft.held``.
 Promises   what cannot be read back is not forgotten before it is undone: a subscription of the parent leaves the
            plan as a departure for as long as its VMM lives on that sled. Nothing that is wanted departs.
 """
@@ -13,6 +13,7 @@ from attrs import evolve
 
 from blueprints.addresses import Address, ExternalGroup
 from blueprints.blueprint import Departure, HeardBy, HeldGroup, Subscription
+from blueprints.causes import DepartureCauses
 from blueprints.snapshot import Member, MemberState
 from planner.draft import Draft
 from planner.receivers import processes
@@ -24,16 +25,29 @@ Owed = tuple[UUID, Departure]
 def list_departures(draft: Draft) -> Draft:
     """Return *draft* with the departures of every sled, and with what held groups have remembered."""
     held = {group.multicast_ip for group in draft.held}
-    owed: dict[UUID, set[Departure]] = {}
-    for sled, leave in (*_of_tombstones(draft), *_of_parent(draft)):
+    owed: dict[UUID, dict[Departure, list[Member | None]]] = {}
+    for sled, leave, row in (*_of_tombstones(draft), *((*pair, None) for pair in _of_parent(draft))):
         if leave.group_ip not in held and sled in draft.sleds:
-            owed.setdefault(sled, set()).add(leave)
+            owed.setdefault(sled, {}).setdefault(leave, []).append(row)
     wanted = _wanted(draft) if owed else frozenset()
     tables = dict(draft.sled_tables)
+    causes: list[DepartureCauses] = []
     for sled, leaves in owed.items():
         unwanted = {leave for leave in leaves if (leave.propolis_id.int, leave.group_ip.text) not in wanted}
         tables[sled] = evolve(tables[sled], departures=unwanted)
-    return evolve(draft, sled_tables=tables, held=remember(draft, draft.held))
+        causes += [_cause(sled, leave, leaves[leave], has_parent=draft.parent is not None) for leave in unwanted]
+    return evolve(draft, sled_tables=tables, departure_causes=tuple(causes), held=remember(draft, draft.held))
+
+
+def _cause(sled: UUID, leave: Departure, said: list[Member | None], *, has_parent: bool) -> DepartureCauses:
+    """Return who said that *leave* is owed: tombstones, and the parent for None."""
+    return DepartureCauses(
+        sled=sled,
+        propolis=leave.propolis_id,
+        group_ip=leave.group_ip,
+        tombstones=tuple(sorted(row.id for row in said if row is not None)),
+        new=has_parent and None not in said,
+    )
 
 
 def _wanted(draft: Draft) -> frozenset[tuple[int, str]]:
@@ -89,10 +103,10 @@ def _leave_of(draft: Draft, row: Member, owners: frozenset[tuple[int, str]]) -> 
     return Departure(instance_id=row.instance_id, propolis_id=active.id, group_ip=group)
 
 
-def _of_tombstones(draft: Draft) -> Iterable[Owed]:
+def _of_tombstones(draft: Draft) -> Iterable[tuple[UUID, Departure, Member]]:
     for row, leave in leaves_of(draft):
         if leave is not None and row.sled_id is not None:
-            yield row.sled_id, leave
+            yield row.sled_id, leave, row
 
 
 def _of_parent(draft: Draft) -> Iterable[Owed]:

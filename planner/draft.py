@@ -23,6 +23,7 @@ from blueprints.blueprint import (
     SwitchTables,
     Transition,
 )
+from blueprints.causes import Absence, Apart, ApartMember, Causes, DepartureCauses, PortCauses, SledCauses
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import SwitchSlot, Tag
 from blueprints.snapshot import Group, Instance, Member, Snapshot, Vmm
@@ -78,6 +79,43 @@ class Membership:
     located: bool = True
     """False: it would hear on a sled of which nothing is known, so the group's ports are a lower bound."""
 
+    kept: bool = False
+    """Its sources are those that the parent had it hear."""
+
+
+@frozen(kw_only=True)
+class Home:
+    """A group's underlay address, and what led to it."""
+
+    address: UnderlayGroup
+    salt: int
+    row: UUID | None
+    """The underlay row that has it."""
+
+    parent: bool
+    """The parent has the group there."""
+
+    search: bool
+    """The first free salt leads there."""
+
+    taken_rows: tuple[UUID, ...] = ()
+    taken_groups: tuple[UUID, ...] = ()
+    taken_before: tuple[UUID, ...] = ()
+    """Who has the addresses of the salts before that of a new group."""
+
+
+def apart(row: Member, verdict: Apart) -> ApartMember:
+    """Return the note that *row* lets nobody hear, and counts for nothing."""
+    return ApartMember(
+        group=row.group_id,
+        instance=row.instance_id,
+        member=row.id,
+        verdict=verdict,
+        sled=None,
+        any=False,
+        sources=(),
+    )
+
 
 @frozen(kw_only=True)
 class Draft:
@@ -99,15 +137,38 @@ class Draft:
     """The sleds, by number, on which somebody hears a group."""
 
     sources: Mapping[UUID, GroupSources] = field(factory=dict)
-    underlay: Mapping[UUID, tuple[UnderlayGroup, int]] = field(factory=dict)
-    """Underlay address and salt, by group."""
+    fresh_sources: Mapping[UUID, GroupSources] = field(factory=dict)
+    """By group of the parent, the sources that it did not have there."""
+
+    underlay: Mapping[UUID, Home] = field(factory=dict)
+    """By group."""
 
     next_hops: Mapping[UUID, SwitchSlot] = field(factory=dict)
+    hashed: frozenset[UUID] = frozenset()
+    """The groups whose next hop is the one that hashing gives."""
+
     ports: Ports = field(factory=dict)
     switches: Mapping[SwitchSlot, SwitchTables] = field(factory=dict)
     sled_tables: Mapping[UUID, SledTables] = field(factory=dict)
     subscriptions: Mapping[UUID, tuple[Subscription, ...]] = field(factory=dict)
     """By sled."""
+
+    hearers: Mapping[UUID, tuple[Membership, ...]] = field(factory=dict)
+    """By group, those who hear, in the order of their instances."""
+
+    absences: Mapping[UUID, Absence] = field(factory=dict)
+    """Why live groups that nobody holds are not planned."""
+
+    succeeding: frozenset[UUID] = frozenset()
+    """New groups that would wait for an older one on their address, had the parent not planned them."""
+
+    apart: tuple[ApartMember, ...] = ()
+    """Live members, or processes of them, that do not hear."""
+
+    sled_causes: tuple[SledCauses, ...] = ()
+    port_causes: tuple[PortCauses, ...] = ()
+    departure_causes: tuple[DepartureCauses, ...] = ()
+    causes: Causes = field(factory=Causes)
 
     transitions: tuple[Transition, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -122,12 +183,14 @@ class Draft:
             HeldGroup(id=group, multicast_ip=address, because=code) for group, (address, code, _) in groups.items()
         )
         found = [finding(code, f"group {group}", message) for group, (_, code, message) in groups.items()]
+        members = [member.row for group in groups for member in self.memberships.get(group, ())]
         return evolve(
             self,
             groups={group: live for group, live in self.groups.items() if group not in groups},
             memberships={group: members for group, members in self.memberships.items() if group not in groups},
             listening={group: sleds for group, sleds in self.listening.items() if group not in groups},
             held=(*self.held, *held),
+            apart=(*self.apart, *(apart(row, Apart.GROUP_NOT_PLANNED) for row in members)),
         ).noting(found)
 
     @cached_property

@@ -1,7 +1,7 @@
-"""Pass 5: whose packets each group lets in.
+"""Pass 6: whose packets each group lets in.
 
 Needs      ``draft.memberships``; the parent's groups.
-Adds       ``draft.sources``.
+Adds       ``draft.sources``; ``draft.fresh_sources``, those that the parent did not have.
 Promises   every live member counts, parked ones too, so that stopping and starting an instance moves no filter; a
            group that lost its last member keeps the sources it had.
 """
@@ -15,7 +15,20 @@ from planner.draft import Draft, Membership
 def gather_sources(draft: Draft) -> Draft:
     """Return *draft* with the sources that the live members of each group ask for."""
     sources = {group: _asked(members, draft.before.get(group)) for group, members in draft.memberships.items()}
-    return evolve(draft, sources=sources)
+    fresh = {
+        group: _fresh(now, draft.before[group].sources) for group, now in sources.items() if group in draft.before
+    }
+    return evolve(draft, sources=sources, fresh_sources=fresh)
+
+
+def _fresh(now: GroupSources, before: GroupSources) -> GroupSources:
+    """Return what is in *now* and was not there *before*."""
+    if now == before:
+        return _NOTHING
+    return GroupSources(any=now.any and not before.any, specific=set(now.specific) - set(before.specific))
+
+
+_NOTHING = GroupSources(any=False, specific=())
 
 
 def _asked(members: tuple[Membership, ...], before: PlannedGroup | None) -> GroupSources:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from attrs import evolve
 
-from blueprints.blueprint import Blueprint, Content, ParentRef, SledTables, SwitchTables, same_content
+from blueprints.blueprint import Blueprint, Content, ParentRef, SledTables, SwitchTables, same_decisions
 from blueprints.documents import sealed
 
 K = TypeVar("K")
@@ -35,10 +35,14 @@ def _numbered(tables: T, before: T | None, newcomers: int) -> T:
 
 
 def descend(content: Content, parent: Blueprint | None, snapshot_digest: str) -> Blueprint:
-    """Return *content* as a blueprint, or *parent* itself where both decide the same."""
+    """Return *content* as a blueprint, or *parent* itself where both decide the same for the same causes.
+
+    From the parent's own snapshot the causes are the same, but for what only the parent's parent remembered.
+    """
     if parent is None:
         return sealed(content, None, 1, snapshot_digest)
-    if same_content(content, parent):
+    same_causes = snapshot_digest == parent.snapshot_digest or content.causes == parent.causes
+    if same_causes and same_decisions(content, parent):
         return parent
     reference = ParentRef(id=parent.id, digest=parent.digest)
     return sealed(content, reference, parent.generation + 1, snapshot_digest)

@@ -21,6 +21,7 @@ from planner.draft import Draft
 from planner.group_sources import gather_sources
 from planner.lineage import descend, numbered
 from planner.next_hops import choose_next_hops
+from planner.provenance import cite
 from planner.receivers import judge_members
 from planner.routing_sleds import list_sleds
 from planner.sled_ports import resolve_ports
@@ -42,7 +43,8 @@ PASSES: tuple[Pass, ...] = (
     fill_switches,
     fill_sleds,
     list_departures,  # needs to know what is wanted, so that nothing wanted departs
-    list_transitions,  # last: says what will be true once all of the above is
+    list_transitions,  # says what will be true once all of the above is
+    cite,  # last: writes down why all of it is as it is
 )
 
 
@@ -86,6 +88,7 @@ def _content(snapshot: Snapshot, parent: Blueprint | None) -> Content:
         ports=draft.ports,
         transitions=draft.transitions,
         findings=draft.findings,
+        causes=draft.causes,
     )
     return _weighed(content)
 
@@ -97,14 +100,13 @@ def _weighed(content: Content) -> Content:
 
 
 def _group(draft: Draft, group: UUID) -> PlannedGroup:
-    live = draft.groups[group]
-    underlay, salt = draft.underlay[group]
+    live, home = draft.groups[group], draft.underlay[group]
     return PlannedGroup(
         id=group,
         name=live.row.name,
         multicast_ip=live.address,
-        underlay_ip=underlay,
-        salt=salt,
+        underlay_ip=home.address,
+        salt=home.salt,
         tag=live.tag,
         next_hop_switch=draft.next_hops[group],
         sources=draft.sources[group],

@@ -47,7 +47,7 @@ def backplane_of(draft: Draft, slot: SwitchSlot) -> frozenset[PortId] | None:
     return next((frozenset(ports) for ports in told if ports is not None), None)
 
 
-def _usable(peer: Peer) -> tuple[PortId, int] | None:
+def usable(peer: Peer) -> tuple[PortId, int] | None:
     """Return port and link of a live sled's peer, or None: sleds sit behind rear ports."""
     if peer.status not in LIVE_STATUSES or peer.kind != SLED_KIND or peer.if_name is None:
         return None
@@ -76,7 +76,7 @@ def ddm_claims(draft: Draft, slot: SwitchSlot) -> Claims:
     by_address = {sled.underlay_address: sled.id for sled in sleds if sled.underlay_address is not None}
     claims: dict[UUID, set[Claim]] = {}
     for peer in draft.snapshot.switches[slot].peers or ():
-        port = _usable(peer)
+        port = usable(peer)
         sled = by_serial.get(peer.host) or by_address.get(peer.addr)  # type: ignore[call-overload]
         if port is not None and sled is not None:
             claim = Claim(port_id=port[0], link_id=port[1], learned_from=LearnedFrom.DDM)

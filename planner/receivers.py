@@ -1,7 +1,8 @@
 """Pass 4: the member life cycle: who shall hear what, and where.
 
 Needs      member, instance and VMM rows; ``draft.groups``, ``draft.sleds``; the parent's subscriptions.
-Adds       ``draft.memberships`` and ``draft.listening``; takes out groups being created that have no live member.
+Adds       ``draft.memberships`` and ``draft.listening``; ``draft.apart``, the members and processes that do not
+           hear; takes out groups being created that have no live member.
 Promises   L1  live membership, effective instance state and the VMM's sled decide; the stored member state only
                says whether a stopping instance still has what it had.
            L2  while an instance migrates, both of its processes hear: the new one before the old one stops.
@@ -10,15 +11,17 @@ Promises   L1  live membership, effective instance state and the VMM's sled deci
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from uuid import UUID
 
 from attrs import define, evolve, field
 
 from blueprints.addresses import Address, UnicastSource, is_source_specific
+from blueprints.causes import Absence, Apart, ApartMember
 from blueprints.findings import Finding, finding
 from blueprints.ordering import InOrder
 from blueprints.snapshot import GroupState, Instance, InstanceState, Member, MemberState, Vmm, VmmState
 from blueprints.words import Word
-from planner.draft import Draft, LiveGroup, Membership, Verdict
+from planner.draft import Draft, LiveGroup, Membership, Verdict, apart
 
 
 class Effective(Word):
@@ -107,13 +110,17 @@ def processes(instance: Instance | None) -> tuple[Vmm, ...]:
 def judge_members(draft: Draft) -> Draft:
     """Return *draft* with every live member of a planned group judged."""
     found: list[Finding] = []
+    aside: list[ApartMember] = []
     rooms, seats = _rooms(draft), _seats(draft)
-    for row in _first_of_each(draft, rooms, found):
+    for row in _first_of_each(draft, rooms, found, aside):
         room, seat = rooms[row.group_id.int], seats.get(row.instance_id.int)
         if seat is None:
             found.append(_unseated(row))
             seat = _GONE
-        room.members.append(_judge(row, room, seat, found))
+        member = _judge(row, room, seat, found)
+        room.members.append(member)
+        if not member.hears or seat.found:
+            aside += _apart(member, seat)
     members = {room.live.row.id: tuple(room.members) for room in rooms.values()}
     unborn = {g for g, live in draft.groups.items() if not members[g] and live.row.state is GroupState.CREATING}
     found += [finding("group_without_members", f"group {g}", "no live member") for g, m in members.items() if not m]
@@ -122,7 +129,35 @@ def judge_members(draft: Draft) -> Draft:
         groups={group: live for group, live in draft.groups.items() if group not in unborn},
         memberships={group: its for group, its in members.items() if group not in unborn},
         listening={group: _sleds_of(its) for group, its in members.items() if group not in unborn},
+        absences={**draft.absences, **dict.fromkeys(unborn, Absence.WITHOUT_MEMBERS)},
+        apart=(*draft.apart, *aside),
     ).noting(found)
+
+
+def _apart(member: Membership, seat: "_Seat") -> Iterable[ApartMember]:
+    """Yield everything that keeps *member*, or one of its processes, from hearing."""
+    for verdict, sled in _hindrances(member, seat):
+        yield evolve(apart(member.row, verdict), sled=sled, any=member.any_source, sources=member.sources)
+
+
+def _hindrances(member: Membership, seat: "_Seat") -> Iterable[tuple[Apart, UUID | None]]:
+    if not member.any_source and not member.sources:
+        yield Apart.REFUSED, None
+    if seat.wanted and (seat.verdict is not Verdict.KEEPS or member.row.state is MemberState.JOINED):
+        yield from seat.out_of_reach
+    elif not member.hears:
+        yield WITHOUT_PROCESS[seat.verdict], None
+
+
+WITHOUT_PROCESS: Mapping[Verdict, Apart] = MappingProxyType(
+    {
+        Verdict.WAITS: Apart.WAITS,
+        Verdict.KEEPS: Apart.WAITS,  # it never had anything that it could keep
+        Verdict.LOST: Apart.LOST,
+        Verdict.PARKED: Apart.PARKED,
+    }
+)
+"""What keeps a member from hearing whose instance has no process that would."""
 
 
 def _sleds_of(members: Iterable[Membership]) -> frozenset[int]:
@@ -156,7 +191,9 @@ def _rooms(draft: Draft) -> dict[int, _Room]:
     }
 
 
-def _first_of_each(draft: Draft, rooms: Mapping[int, _Room], found: list[Finding]) -> Iterable[Member]:
+def _first_of_each(
+    draft: Draft, rooms: Mapping[int, _Room], found: list[Finding], aside: list[ApartMember]
+) -> Iterable[Member]:
     """Yield the live members of planned groups, for each instance and group the one with the lowest id."""
     states = {row.id.int: row.state for row in draft.snapshot.groups}
     for member in draft.live_rows:
@@ -164,12 +201,14 @@ def _first_of_each(draft: Draft, rooms: Mapping[int, _Room], found: list[Finding
         room = rooms.get(group)
         if room is None:
             found += _homeless(member, states.get(group))
+            aside.append(apart(member, _place_of(states.get(group))))
             continue
         if member.multicast_ip.text != room.live.address.text:
             found.append(finding("member_address_differs", f"member {member.id}", f"{member.multicast_ip}"))
         if instance in room.instances:
             message = f"instance {member.instance_id} already is a member of group {member.group_id}"
             found.append(finding("member_repeated", f"member {member.id}", message))
+            aside.append(apart(member, Apart.REPEATED))
             continue
         room.instances.add(instance)
         yield member
@@ -183,6 +222,13 @@ def _homeless(member: Member, state: GroupState | None) -> Iterable[Finding]:
     elif state is GroupState.DELETING:
         message = f"group {member.group_id} is being deleted"
         yield finding("member_of_ending_group", f"member {member.id}", message)
+
+
+def _place_of(state: GroupState | None) -> Apart:
+    """Return what is to be noted of a live member whose group, in *state*, is not planned."""
+    if state is None:
+        return Apart.GROUP_UNKNOWN
+    return Apart.GROUP_ENDING if state is GroupState.DELETING else Apart.GROUP_NOT_PLANNED
 
 
 @define(eq=False)
@@ -200,6 +246,9 @@ class _Seat:
     found: tuple[tuple[str, str], ...] = ()
     """Codes and messages, to be told of each member."""
 
+    out_of_reach: tuple[tuple[Apart, UUID], ...] = ()
+    """The processes that would hear, but for where they are: what is the matter with their sleds."""
+
 
 def _seats(draft: Draft) -> dict[int, _Seat]:
     """Return the seat of each instance that has a row, by the number of its id."""
@@ -216,7 +265,12 @@ def _seat(instance: Instance, takes_part: Mapping[int, bool]) -> _Seat:
         return _Seat(verdict, wanted, wanted)
     hears = tuple(vmm for vmm in wanted if takes_part.get(vmm.sled_id.int, False))
     located = all(vmm.sled_id.int in takes_part for vmm in wanted)
-    return _Seat(verdict, wanted, hears, located, tuple(_out_of_reach(wanted, takes_part)))
+    astray = tuple(
+        (Apart.SLED_OUT_OF_SERVICE if vmm.sled_id.int in takes_part else Apart.SLED_UNKNOWN, vmm.sled_id)
+        for vmm in wanted
+        if vmm not in hears
+    )
+    return _Seat(verdict, wanted, hears, located, tuple(_out_of_reach(wanted, takes_part)), astray)
 
 
 def _out_of_reach(wanted: Iterable[Vmm], takes_part: Mapping[int, bool]) -> Iterable[tuple[str, str]]:
@@ -255,12 +309,13 @@ def _judge(row: Member, room: _Room, seat: _Seat, found: list[Finding]) -> Membe
         seat = _WAITING
     if seat.found:
         found += [finding(code, f"member {row.id}", message) for code, message in seat.found]
-    if sources is None and seat.hears:
+    kept = sources is None and bool(seat.hears)
+    if kept:
         sources = room.heard.get(row.instance_id.int)  # only who hears keeps them: the next plan finds them again
     if sources is None:
         return Membership(row, Verdict.REFUSED if seat.wanted else seat.verdict, (), (), any_source=False)
     verdict = Verdict.WAITS if seat.wanted and not seat.hears else seat.verdict
-    return Membership(row, verdict, seat.hears, sources, not sources, seat.located)
+    return Membership(row, verdict, seat.hears, sources, not sources, seat.located, kept)
 
 
 _WAITING = _Seat(Verdict.WAITS, (), ())

@@ -1,7 +1,7 @@
 """Pass 1: the sleds that take part.
 
 Needs      sled rows; the parent's sleds.
-Adds       ``draft.sleds``.
+Adds       ``draft.sleds``, and ``draft.sled_causes``: who says that they do.
 Promises   a sled leaves the plan only when its row says so; a row that is missing says nothing.
 """
 
@@ -10,6 +10,7 @@ from uuid import UUID
 from attrs import evolve
 
 from blueprints.blueprint import Blueprint
+from blueprints.causes import SledCauses
 from blueprints.findings import finding
 from blueprints.snapshot import Sled, SledPolicy, SledState
 from planner.draft import Draft, RoutingSled
@@ -39,7 +40,39 @@ def list_sleds(draft: Draft) -> Draft:
         finding("sled_row_missing", f"sled {sled}", "the parent has it, the snapshot has no row of it")
         for sled in orphans
     ]
-    return evolve(draft, sleds={sled.id: sled for sled in sorted(sleds, key=lambda sled: sled.id)}).noting(found)
+    return evolve(
+        draft,
+        sleds={sled.id: sled for sled in sorted(sleds, key=lambda sled: sled.id)},
+        sled_causes=(
+            *(_cause(row, draft.parent) for row in draft.snapshot.sleds),
+            *map(_memory, sleds[len(routing) :]),
+        ),
+    ).noting(found)
+
+
+def _cause(row: Sled, parent: Blueprint | None) -> SledCauses:
+    before = _parent_nics(row.id, parent)
+    return SledCauses(
+        sled=row.id,
+        takes_part=VPC_ROUTING[row.policy, row.state],
+        policy=row.policy,
+        state=row.state,
+        nics_told=row.underlay_nics is not None,
+        new=parent is not None and row.id not in parent.sleds,
+        nics_before=None if parent is None or _of_row(row, parent).nics == before else before,
+    )
+
+
+def _memory(sled: RoutingSled) -> SledCauses:
+    return SledCauses(
+        sled=sled.id,
+        takes_part=True,
+        policy=None,
+        state=None,
+        nics_told=False,
+        new=False,
+        nics_before=None,
+    )
 
 
 def _of_row(row: Sled, parent: Blueprint | None) -> RoutingSled:

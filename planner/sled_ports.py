@@ -1,7 +1,8 @@
 """Pass 2: behind which port each sled is, on each switch.
 
 Needs      ``draft.sleds``; peers, backplanes, inventory; the parent's ports.
-Adds       ``draft.graph`` (sleds, switches and ports) and ``draft.ports``, which is read from it.
+Adds       ``draft.graph`` (sleds, switches and ports) and ``draft.ports``, which is read from it;
+           ``draft.port_causes``.
 Promises   P1  DDM wins, inventory fills its gaps, the parent fills what is left.
            P2  one port of a switch belongs to one sled: the stronger witness, and nobody between equals.
            P3  a port that a live witness names is on the backplane; with both backplanes unknown none is believed.
@@ -23,6 +24,7 @@ from blueprints.findings import Finding, finding
 from blueprints.identifiers import PortId, SwitchSlot
 from blueprints.ordering import InOrder
 from planner.draft import Draft
+from planner.port_causes import causes_of_ports
 from planner.port_claims import (
     Claim,
     Claims,
@@ -64,7 +66,11 @@ def resolve_ports(draft: Draft) -> Draft:
             graph.add_edge(("switch", slot), port)
             graph.add_edge(port, sled_node(sled), link_id=claim.link_id, learned_from=claim.learned_from)
     ports = {sled: {slot: port_of(graph, sled, slot) for slot in draft.snapshot.switches} for sled in draft.sleds}
-    return evolve(draft, graph=graph, ports=ports).noting(notes)
+    settled = evolve(draft, graph=graph, ports=ports).noting(notes)
+    return evolve(
+        settled,
+        port_causes=tuple(cause for slot in settled.snapshot.switches for cause in causes_of_ports(settled, slot)),
+    )
 
 
 def port_of(graph: "networkx.Graph[Node]", sled: UUID, slot: SwitchSlot) -> SledPort | None:

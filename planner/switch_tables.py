@@ -40,7 +40,7 @@ def fill_switches(draft: Draft) -> Draft:
 def _underlay(draft: Draft, ports: MemberPorts, group: UUID, *, located: bool) -> UnderlayEntry:
     members, reached = ports.to(draft.listening[group])
     return UnderlayEntry(
-        group_ip=draft.underlay[group][0],
+        group_ip=draft.underlay[group].address,
         tag=draft.groups[group].tag,
         members=members,
         complete=reached and located,
@@ -58,7 +58,7 @@ def _stands_on(draft: Draft, group: UUID, slot: SwitchSlot) -> bool:
 
 
 def _external(draft: Draft, live: LiveGroup) -> ExternalEntryRow:
-    underlay = draft.underlay[live.row.id][0]
+    underlay = draft.underlay[live.row.id].address
     return ExternalEntryRow(
         group_ip=live.address,
         tag=live.tag,
@@ -79,4 +79,6 @@ def _routes(draft: Draft, group: UUID) -> Iterable[MribRoute]:
     asked = draft.sources[group]
     wanted: tuple[UnicastSource | None, ...] = (*([None] if asked.any else []), *asked.specific)
     for source in wanted:
-        yield MribRoute(group=draft.groups[group].address, source=source, underlay_group=draft.underlay[group][0])
+        yield MribRoute(
+            group=draft.groups[group].address, source=source, underlay_group=draft.underlay[group].address
+        )

@@ -1,7 +1,7 @@
-"""Pass 6: the underlay address of each group.
+"""Pass 5: the underlay address of each group.
 
 Needs      ``draft.groups``; underlay rows; the parent's groups.
-Adds       ``draft.underlay``; may hold groups.
+Adds       ``draft.underlay``, with what led to each address; may hold groups.
 Promises   U1  an address once given stays: the parent's, else the row's.
            U2  a new address is nobody's: of no underlay row, orphans and groups being deleted included, and of no
                group of the parent.
@@ -9,14 +9,15 @@ Promises   U1  an address once given stays: the parent's, else the row's.
 """
 
 from collections import Counter
+from collections.abc import Mapping, Set
 from uuid import UUID
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from blueprints.addresses import Address, UnderlayGroup, salt_between, underlay_address
 from blueprints.findings import Finding, finding
 from blueprints.snapshot import UnderlayRow
-from planner.draft import Draft, LiveGroup
+from planner.draft import Draft, Home, LiveGroup
 
 SALTS = range(256)
 
@@ -48,10 +49,9 @@ def allocate_underlay(draft: Draft) -> Draft:
         else:
             given[group] = address
             taken.add(address)
-    underlay = {group: (address, _salt(draft.groups[group], address)) for group, address in sorted(given.items())}
-    return (
-        evolve(draft, underlay={g: pair for g, pair in underlay.items() if g not in held}).noting(found).holding(held)
-    )
+    homes = _Homes(draft, rows, taken, given)
+    underlay = {group: homes.of(group, address) for group, address in sorted(given.items()) if group not in held}
+    return evolve(draft, underlay=underlay).noting(found).holding(held)
 
 
 def _orphans(draft: Draft) -> list[Finding]:
@@ -107,7 +107,44 @@ def _first_free(live: LiveGroup, taken: set[Address]) -> UnderlayGroup | None:
     return next((address for address in candidates if address not in taken), None)
 
 
-def _salt(live: LiveGroup, address: UnderlayGroup) -> int:
-    """Return the salt that leads to *address*; the stored one where none does."""
-    salt = salt_between(live.address, address)
-    return salt if salt is not None else live.row.underlay_salt or 0
+@frozen
+class _Homes:
+    """What can be asked of an address once every group has one."""
+
+    draft: Draft
+    rows: Mapping[UUID, UnderlayRow]
+    taken: Set[Address]
+    given: Mapping[UUID, UnderlayGroup]
+
+    def of(self, group: UUID, address: UnderlayGroup) -> Home:
+        """Return the home of *group*: where it lives, under which salt, and what led there.
+
+        The salt is the one that leads to the address; the stored one where none does.
+        """
+        live, before = self.draft.groups[group], self.draft.before.get(group)
+        row = self.rows.get(live.row.underlay_group_id) if live.row.underlay_group_id else None
+        salt = salt_between(live.address, address)
+        home = Home(
+            address=address,
+            salt=salt if salt is not None else live.row.underlay_salt or 0,
+            row=row.id if row is not None and row.multicast_ip == address else None,
+            parent=before is not None and before.underlay_ip == address,
+            search=salt is not None and self._is_first_free(live, salt),
+        )
+        first = live.row.underlay_salt or 0
+        return home if home.row or home.parent or home.salt == first else self._after_others(home, live)
+
+    def _is_first_free(self, live: LiveGroup, salt: int) -> bool:
+        first = live.row.underlay_salt or 0
+        return first <= salt and all(
+            underlay_address(live.address, other) in self.taken for other in range(first, salt)
+        )
+
+    def _after_others(self, home: Home, live: LiveGroup) -> Home:
+        """Return the *home* of a new group with those who have the addresses of the salts before its own."""
+        first = live.row.underlay_salt or 0
+        before = {underlay_address(live.address, salt) for salt in range(first, home.salt)}
+        rows = sorted(row.id for row in self.rows.values() if row.multicast_ip in before)
+        groups = sorted(group for group, address in self.given.items() if address in before)
+        past = sorted(group for group, planned in self.draft.before.items() if planned.underlay_ip in before)
+        return evolve(home, taken_rows=tuple(rows), taken_groups=tuple(groups), taken_before=tuple(past))

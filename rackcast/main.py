@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "collect": "Read datastore and switches into a snapshot.",
     "plan": "Plan a snapshot: write the blueprint.",
     "show": "Read a blueprint.",
+    "explain": "Say why an entry of a blueprint is there, or why it is not.",
     "check": "Ask a blueprint for broken rules, and show its findings.",
     "diff": "Compare two blueprints, or a blueprint with the rack.",
     "observe": "Write down what the rack holds now.",

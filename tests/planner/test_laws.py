@@ -152,6 +152,16 @@ SORT_KEYS: dict[str, Any] = {
 }
 
 
+CAUSE_KEYS: dict[str, Any] = {
+    "groups": lambda row: row["group"],
+    "members": lambda row: (row["group"], row["instance"], row["member"], row["sled"] or "", row["verdict"]),
+    "absent": lambda row: (address_key(row["multicast_ip"]), row["group"]),
+    "sleds": lambda row: row["sled"],
+    "ports": lambda row: (row["sled"], row["switch"]),
+    "departures": lambda row: (address_key(row["group_ip"]), row["propolis"], row["sled"]),
+}
+
+
 def lists_in(value: Any, label: str = "") -> list[tuple[str, list[Any]]]:
     """Return every list in *value* with the name it is found under."""
     if isinstance(value, dict):
@@ -166,7 +176,10 @@ def lists_in(value: Any, label: str = "") -> list[tuple[str, list[Any]]]:
 def test_every_list_is_sorted_and_says_nothing_twice(lineage: tuple[Snapshot, Blueprint]) -> None:
     """Every list stands in the documented order, without repetition."""
     snapshot, parent = lineage
-    for label, rows in lists_in(plain(plan(snapshot, parent))):
+    document = plain(plan(snapshot, parent))
+    causes = document.pop("causes")
+    assert causes == {name: sorted(rows, key=CAUSE_KEYS[name]) for name, rows in causes.items()}
+    for label, rows in lists_in(document):
         keys = [SORT_KEYS[label](row) for row in rows]
         assert keys == sorted(keys), label
         texts = [json.dumps(row, sort_keys=True) for row in rows]

@@ -1,0 +1,177 @@
+"""`rackcast explain`: why an entry of a blueprint is there, or why it is not."""
+
+from typing import Any
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from blueprints.absences import Blocker, Wanted, blockers
+from blueprints.blueprint import Blueprint
+from blueprints.explanations import RULES, Explanation, explanations
+from blueprints.files import read_blueprint
+from blueprints.identifiers import SwitchSlot
+from rackcast.commands.options import blueprint_argument, json_option
+from rackcast.saying import safe
+from rackcast.terminal import console, print_json, table
+
+TABLES = {
+    "group": "groups",
+    "underlay": "underlay_groups",
+    "external": "external_groups",
+    "route": "mrib_routes",
+    "m2p": "m2p",
+    "forwarding": "forwarding",
+    "nic-filter": "nic_filters",
+    "subscription": "subscriptions",
+    "departure": "departures",
+    "port": "ports",
+    "transition": "transitions",
+    "held": "held",
+}
+"""What people call an entry, to the table that it stands in."""
+
+SHOWN = 40
+"""How many entries, or alternatives of one cause, are printed before the rest is counted."""
+
+
+@click.command()
+@blueprint_argument
+@click.argument("kind", metavar="SELECTOR", type=click.Choice(list(TABLES)))
+@click.option("--group", metavar="GROUP", help="Of this group: name, address or id.")
+@click.option("--sled", metavar="SLED", help="Of this sled, by id or its beginning.")
+@click.option("--switch", metavar="SLOT", help="Of this switch: switch0 or switch1.")
+@click.option("--instance", metavar="INSTANCE", help="Of this instance, by id or its beginning.")
+@click.option("--source", metavar="ADDRESS", help="For this source; * is any.")
+@click.option("--nic", metavar="NIC", help="Of this NIC.")
+@click.option("--why-not", is_flag=True, help="Say what keeps the entry away, with every blocker.")
+@json_option
+def explain(blueprint: str, kind: str, why_not: bool, as_json: bool, **words: str | None) -> None:
+    """Say why entries of BLUEPRINT are there: the rows, witnesses and choices that they rest on.
+
+    SELECTOR is a kind of entry, which the options narrow down: group, underlay, external, route, m2p, forwarding,
+    nic-filter, subscription, departure, port, transition or held. Each cause is a rule with the facts of which any
+    one would do.
+    """
+    read = read_blueprint(blueprint)
+    if not read.causes.sleds and read.sleds:
+        raise click.UsageError("the blueprint was planned without causes: plan again")
+    names = {name: word for name, word in words.items() if word is not None}
+    told = [each for each in explanations(read) if each.entry.table == TABLES[kind] and _is_meant(read, each, names)]
+    found = blockers(read, TABLES[kind], _wanted(read, names)) if why_not and not told else ()
+    if not told and not why_not:
+        raise click.UsageError(_nothing(read, kind))
+    if as_json:
+        print_json({"entries": [_plain(each) for each in told], "blockers": [_blocker(each) for each in found]})
+    elif told:
+        _print(console(), told, asked_why_not=why_not)
+    else:
+        _print_blockers(console(), kind, found)
+
+
+def _aliases(blueprint: Blueprint, name: str, word: str) -> frozenset[str]:
+    """Return what entries may call the thing that somebody calls *word*."""
+    if name == "switch":
+        return frozenset({word, f"switch{word}"})
+    if name != "group":
+        return frozenset({word.lower(), word})
+    meant = [g for g in blueprint.groups if word in (g.name, g.multicast_ip.text, g.underlay_ip.text, str(g.id))]
+    return frozenset({word, *(g.multicast_ip.text for g in meant), *(str(g.id) for g in meant)})
+
+
+def _is_meant(blueprint: Blueprint, told: Explanation, names: dict[str, str]) -> bool:
+    for name, word in names.items():
+        found = told.entry.names.get(name)
+        if name == "sled" and found is None and "port" in told.entry.names:
+            found = _sled_behind(blueprint, told)
+        aliases = _aliases(blueprint, name, word)
+        begins = name in ("sled", "instance") and found is not None and found.startswith(word.lower())
+        if found not in aliases and not begins:
+            return False
+    return True
+
+
+def _sled_behind(blueprint: Blueprint, told: Explanation) -> str | None:
+    slot, port = told.entry.names["switch"], told.entry.names["port"]
+    places = ((sled, row.get(SwitchSlot(slot))) for sled, row in blueprint.ports.items())
+    return next((str(sled) for sled, place in places if place is not None and str(place.port_id) == port), None)
+
+
+def _wanted(blueprint: Blueprint, names: dict[str, str]) -> Wanted:
+    slot = names.get("switch")
+    if slot is not None and slot not in {*SwitchSlot, *(str(each.number) for each in SwitchSlot)}:
+        raise click.BadParameter(f"no switch is called {slot!r}", param_hint="--switch")
+    known = [*blueprint.sleds, *(line.sled for line in blueprint.causes.sleds)]
+    members = blueprint.causes.members
+    instances = [row.instance_id for its in blueprint.sleds.values() for row in its.subscriptions]
+    return Wanted(
+        group=names.get("group"),
+        sled=_id(names.get("sled"), known, "--sled"),
+        switch=SwitchSlot(slot if slot.startswith("switch") else f"switch{slot}") if slot is not None else None,
+        instance=_id(names.get("instance"), [*instances, *(row.instance for row in members)], "--instance"),
+        source=names.get("source"),
+        nic=names.get("nic"),
+    )
+
+
+def _id(word: str | None, known: list[UUID], option: str) -> UUID | None:
+    """Return the id that *word* is, or of the one that it begins."""
+    if word is None:
+        return None
+    found = {each for each in known if str(each).startswith(word.lower())}
+    if len(found) == 1:
+        return found.pop()
+    try:
+        return UUID(word)
+    except ValueError:
+        said = "nothing is called" if not found else f"{len(found)} are called"
+        raise click.BadParameter(f"{said} {word!r}", param_hint=option) from None
+
+
+def _nothing(blueprint: Blueprint, kind: str) -> str:
+    """Say that nothing was found, and what there is."""
+    there = [each.entry for each in explanations(blueprint) if each.entry.table == TABLES[kind]]
+    some = "; ".join(safe(_called(entry.names)) for entry in there[:10])
+    return f"no such {kind}; there is {some or 'none'}. --why-not says what keeps one away"
+
+
+def _called(names: Any) -> str:
+    return ", ".join(f"{name} {value}" for name, value in names.items())
+
+
+def _plain(told: Explanation) -> dict[str, Any]:
+    return {
+        "table": told.entry.table,
+        "names": dict(told.entry.names),
+        "value": told.entry.value,
+        "because": [{"rule": cause.rule, "any_of": list(cause.any_of)} for cause in told.because],
+        "given": sorted(told.given),
+    }
+
+
+def _blocker(found: Blocker) -> dict[str, str]:
+    return {"fact": found.fact, "because": found.because}
+
+
+def _print(out: Console, told: list[Explanation], *, asked_why_not: bool) -> None:
+    if asked_why_not:
+        out.print(Text("It is there."))
+    for each in told[:SHOWN]:
+        title = f"{each.entry.table}: {_called(each.entry.names)}: {each.entry.value}"
+        rows = [(RULES[cause.rule][0], _facts(cause.any_of), RULES[cause.rule][1]) for cause in each.because]
+        out.print(table(title, ("because", "any of", "pass"), rows))
+    if len(told) > SHOWN:
+        out.print(f"  … and {len(told) - SHOWN:,} more; --json has all")
+
+
+def _facts(names: tuple[str, ...]) -> str:
+    more = f"; {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return "; ".join(names[:SHOWN]) + more
+
+
+def _print_blockers(out: Console, kind: str, found: tuple[Blocker, ...]) -> None:
+    if not found:
+        out.print(Text(f"No such {kind}, and nothing recorded keeps one away: name more of it."))
+        return
+    out.print(table(f"No such {kind}", ("what keeps it away", "because"), ((b.fact, b.because) for b in found)))

@@ -1,0 +1,117 @@
+"""A plan asks nobody: neither clock nor chance, neither disk nor network, neither locale nor time zone."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from blueprints.files import write_snapshot
+from planner.plan import PASSES, plan
+from tests.planner.big_rack import big_rack
+
+ROOT = Path(__file__).parents[2]
+
+POISONED = """
+import builtins, io, locale, os, random, secrets, socket, sys, time, uuid
+from blueprints.files import read_snapshot
+from planner.plan import plan
+
+snapshot = read_snapshot(sys.argv[1])
+
+def poison(event, arguments):
+    if event.split(".")[0] in ("open", "socket", "os", "subprocess", "time", "shutil", "tempfile"):
+        raise RuntimeError(f"a plan asks for {event} {arguments}")
+
+def refuse(*_, **__):
+    raise RuntimeError("a plan asks the outside world")
+
+for module in (time, random, secrets, socket, locale):
+    for name, value in vars(module).copy().items():
+        if callable(value) and not name.startswith("__") and not isinstance(value, type):
+            setattr(module, name, refuse)
+DOORS = {os: ("urandom", "getenv", "stat", "listdir"), uuid: ("uuid1", "uuid4"), io: ("open",), builtins: ("open",)}
+for module, names in DOORS.items():
+    for name in names:
+        setattr(module, name, refuse)
+sys.addaudithook(poison)
+POISON_CHECK
+print(plan(snapshot).digest)
+"""
+
+
+ASKED = (
+    "time.time()",
+    "random.random()",
+    "open('/dev/null')",
+    "socket.socket()",
+    "os.urandom(1)",
+    "uuid.uuid4()",
+    "secrets.token_hex()",
+    "os.open('/dev/null', 0)",
+)
+
+
+def run(program: str, path: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run *program* on the snapshot in *path*, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A snapshot in a file."""
+    path = tmp_path_factory.mktemp("poisoned") / "snapshot.json"
+    write_snapshot(str(path), big_rack(groups=12, instances=20))
+    return path
+
+
+def test_a_plan_is_made_without_the_outside_world(stored: Path) -> None:
+    """With clock, chance, files, sockets and environment poisoned a plan is made, and is the same."""
+    done = run(POISONED.replace("POISON_CHECK", ""), stored)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == plan(big_rack(groups=12, instances=20)).digest
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_the_poison_works(stored: Path, asked: str) -> None:
+    """Whoever asks the poisoned process for the outside world is refused."""
+    done = run(POISONED.replace("POISON_CHECK", asked), stored)
+    assert done.returncode == 1
+    assert "RuntimeError: a plan asks" in done.stderr
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/St_Johns"])
+@pytest.mark.parametrize("language", ["C", "C.UTF-8", "tr_TR.UTF-8"])
+def test_neither_time_zone_nor_locale_nor_hash_seed_matters(stored: Path, zone: str, language: str) -> None:
+    """In every time zone and locale, and under other hash seeds, a plan has the same digest."""
+    seed = str(len(zone) * len(language))
+    program = (
+        "import locale, sys\n"
+        "try:\n    locale.setlocale(locale.LC_ALL, '')\nexcept locale.Error:\n    pass\n"
+        "from blueprints.files import read_snapshot\nfrom planner.plan import plan\n"
+        "print(plan(read_snapshot(sys.argv[1])).digest)\n"
+    )
+    done = run(program, stored, TZ=zone, LC_ALL=language, PYTHONHASHSEED=seed)
+    assert done.stdout.strip() == plan(big_rack(groups=12, instances=20)).digest, done.stderr
+
+
+def test_every_pass_is_on_the_page() -> None:
+    """The page on the planner has every pass in its order, with the promises at its head."""
+    page = (ROOT / "docs" / "planner.md").read_text("utf-8")
+    assert re.findall(r"^## \d+\. `(\w+)`", page, re.MULTILINE) == [step.__name__ for step in PASSES]
+    words = " ".join(page.replace("* ", "").split())
+    for number, step in enumerate(PASSES, 1):
+        head = sys.modules[step.__module__].__doc__ or ""
+        assert head.startswith(f"Pass {number}: "), step.__module__
+        promised = re.search(r"^Promises\s+(.*?)(?:\n\n|\Z)", head, re.DOTALL | re.MULTILINE)
+        assert promised, step.__module__
+        assert " ".join(promised[1].split()) in words, step.__module__
