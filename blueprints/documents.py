@@ -23,9 +23,8 @@ from blueprints.errors import InputRejectedError, Mistake
 from blueprints.file_form import SHARED, FileContent, from_file, to_file
 from blueprints.lines import outlined
 from blueprints.observation import OBSERVATION_FORMAT, Observation
-from blueprints.quick import fits, parts_of, records
 from blueprints.snapshot import SNAPSHOT_FORMAT, Group, Instance, Member, Sled, Snapshot, UnderlayRow
-from blueprints.text import items, loads, pieces
+from blueprints.text import items, pieces
 
 T = TypeVar("T")
 Plain = dict[str, Any]
@@ -75,7 +74,7 @@ def _closest(path: str, places: Mapping[str, int]) -> str:
 
 # --- snapshot -------------------------------------------------------------------------------------------------------
 
-_ROWS: Mapping[str, type[Any]] = MappingProxyType(
+ROWS: Mapping[str, type[Any]] = MappingProxyType(
     {"sleds": Sled, "groups": Group, "underlay_groups": UnderlayRow, "members": Member, "instances": Instance}
 )
 """The tables of rows with ids."""
@@ -83,7 +82,7 @@ _ROWS: Mapping[str, type[Any]] = MappingProxyType(
 
 def _repeated_ids(body: Plain) -> list[Mistake]:
     mistakes = []
-    for table in _ROWS:
+    for table in ROWS:
         first: dict[str, int] = {}
         rows = body.get(table)
         for index, row in enumerate(rows if isinstance(rows, list) else ()):
@@ -110,44 +109,6 @@ def snapshot_from(document: Any, source: str) -> Snapshot:
     return snapshot
 
 
-def quick_snapshot(data: bytes) -> Snapshot | None:
-    """Return the snapshot in the JSON *data*; None where `snapshot_from` has to look, as for every mistake."""
-    parts = parts_of(data)
-    snapshot = None if parts is None else _quick_snapshot(parts)
-    if parts is None or snapshot is None:
-        return None
-    return snapshot if _is_text_of(data, snapshot) or fits(data, parts, _ROWS) else None
-
-
-def _quick_snapshot(parts: Mapping[str, bytes]) -> Snapshot | None:
-    tables: Plain = {}
-    for name, kind in _ROWS.items():
-        rows = records(parts[name], kind) if name in parts else None
-        if rows is None or len({row.id.int for row in rows}) < len(rows):
-            return None
-        tables[name] = rows
-    try:
-        rest = {name: loads(part.decode(), ".json") for name, part in parts.items() if name not in _ROWS}
-        blank = snapshot_from({**rest, **{name: [] for name in _ROWS}}, "")
-    except (InputRejectedError, UnicodeDecodeError):
-        return None
-    return evolve(blank, **tables)
-
-
-def _is_text_of(data: bytes, snapshot: Snapshot) -> bool:
-    """Return whether *data* is the canonical text of *snapshot*; its digest is known then."""
-    place = 0
-    for text in snapshot_pieces(snapshot):
-        piece = text.encode()
-        if not data.startswith(piece, place):
-            return False
-        place += len(piece)
-    if place < len(data):
-        return False
-    snapshot.keep_digest(_digest_of([data]))
-    return True
-
-
 def snapshot_document(snapshot: Snapshot) -> Plain:
     """Return *snapshot* as plain data in canonical order."""
     return {"format": SNAPSHOT_FORMAT, **unstructure(snapshot)}
@@ -161,11 +122,12 @@ def snapshot_pieces(snapshot: Snapshot) -> Iterator[str]:
 def snapshot_digest(snapshot: Snapshot) -> str:
     """Return ``sha256:`` and the digest of the snapshot's canonical text, which is made once."""
     if snapshot.digest is None:
-        snapshot.keep_digest(_digest_of(text.encode() for text in snapshot_pieces(snapshot)))
+        snapshot.keep_digest(digest_of(text.encode() for text in snapshot_pieces(snapshot)))
     return str(snapshot.digest)
 
 
-def _digest_of(texts: Iterable[bytes]) -> str:
+def digest_of(texts: Iterable[bytes]) -> str:
+    """Return ``sha256:`` and the digest of *texts*, one after the other."""
     digest = sha256()
     for text in texts:
         digest.update(text)
@@ -176,7 +138,7 @@ def _digest_of(texts: Iterable[bytes]) -> str:
 
 
 @frozen(kw_only=True)
-class _Head:
+class Head:
     """What a blueprint is called and where it comes from."""
 
     id: UUID
@@ -187,7 +149,7 @@ class _Head:
     made: Made | None = None
 
 
-_HEAD = tuple(attribute.name for attribute in fields(_Head))
+HEAD = tuple(attribute.name for attribute in fields(Head))
 
 
 def _fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
@@ -197,25 +159,31 @@ def _fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
 def expanded(blueprint: Blueprint) -> Plain:
     """Return the expanded form: every table of every switch and sled spelled out."""
     plain = unstructure(blueprint)
-    return {"format": BLUEPRINT_FORMAT} | {name: plain[name] for name in (*_HEAD, *CONTENT_FIELDS)}
+    return {"format": BLUEPRINT_FORMAT} | {name: plain[name] for name in (*HEAD, *CONTENT_FIELDS)}
 
 
 def file_form(blueprint: Blueprint) -> Plain:
     """Return the form that is written to files, as plain data."""
-    return {"format": BLUEPRINT_FORMAT, **unstructure(_head(blueprint)), **unstructure(to_file(blueprint))}
+    return {**written_head(blueprint), **unstructure(to_file(blueprint))}
 
 
 def blueprint_pieces(blueprint: Blueprint) -> Iterator[str]:
     """Yield the blueprint's text bit by bit: the canonical text of its file form, made without it."""
-    head = {"format": BLUEPRINT_FORMAT, **unstructure(_head(blueprint))}
-    return _with_body(head, _body_of(blueprint) if blueprint.body is None else blueprint.body)
+    return with_body(written_head(blueprint), body_of(blueprint) if blueprint.body is None else blueprint.body)
 
 
-def _body_of(content: Content) -> Iterator[str]:
+def written_head(blueprint: Blueprint | Head) -> Plain:
+    """Return what a file says before the content."""
+    return {"format": BLUEPRINT_FORMAT, **unstructure(_fields(blueprint, HEAD))}
+
+
+def body_of(content: Content) -> Iterator[str]:
+    """Yield the canonical text of *content*, without the head that goes before it."""
     return items(outlined(to_file(content)))
 
 
-def _with_body(head: Plain, body: Iterable[str]) -> Iterator[str]:
+def with_body(head: Plain, body: Iterable[str]) -> Iterator[str]:
+    """Yield the text of a document that begins with *head* and goes on with *body*."""
     yield "{\n"
     yield from items(head)
     yield ",\n"
@@ -231,10 +199,6 @@ def signed(blueprint: Blueprint, made: Made) -> Blueprint:
     return said
 
 
-def _head(blueprint: Blueprint) -> dict[str, Any]:
-    return _fields(blueprint, _HEAD)
-
-
 def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot: str) -> Blueprint:
     """Return *content* as a blueprint: digest over the canonical text, id from the digest.
 
@@ -244,9 +208,8 @@ def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot
         generation: its own.
         snapshot: the digest of the snapshot it was planned from.
     """
-    head = {"parent": unstructure(parent), "generation": generation, "snapshot_digest": snapshot}
-    body = tuple(_body_of(content))
-    digest = _digest_of(text.encode() for text in _with_body({"format": BLUEPRINT_FORMAT, **head}, body))
+    body = tuple(body_of(content))
+    digest = digest_of(text.encode() for text in with_body(digested_head(parent, generation, snapshot), body))
     blueprint = Blueprint(
         id=uuid5(content.rack_id, digest),
         digest=digest,
@@ -259,13 +222,23 @@ def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot
     return blueprint
 
 
-def _structure_halves(body: Plain, content_kind: type[T], source: str) -> tuple[_Head, T]:
+def digested_head(parent: ParentRef | None, generation: int, snapshot: str) -> Plain:
+    """Return what the digest of a blueprint covers beside its content."""
+    return {
+        "format": BLUEPRINT_FORMAT,
+        "parent": unstructure(parent),
+        "generation": generation,
+        "snapshot_digest": snapshot,
+    }
+
+
+def _structure_halves(body: Plain, content_kind: type[T], source: str) -> tuple[Head, T]:
     """Return head and content; mistakes of both are told at once."""
     halves: list[Any] = []
     mistakes: list[Mistake] = []
-    head = {name: body[name] for name in _HEAD if name in body}
-    rest = {name: value for name, value in body.items() if name not in _HEAD}
-    for half, kind in ((head, _Head), (rest, content_kind)):
+    head = {name: body[name] for name in HEAD if name in body}
+    rest = {name: value for name, value in body.items() if name not in HEAD}
+    for half, kind in ((head, Head), (rest, content_kind)):
         try:
             halves.append(structure(half, kind, source))
         except InputRejectedError as error:

@@ -22,13 +22,13 @@ from blueprints.documents import (
     endpoints_from,
     observation_document,
     observation_from,
-    quick_snapshot,
     snapshot_from,
     snapshot_pieces,
 )
 from blueprints.endpoints import Endpoints
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.observation import Observation
+from blueprints.quick_documents import quick_blueprint, quick_snapshot
 from blueprints.snapshot import Snapshot
 from blueprints.text import dumps, loads
 
@@ -122,7 +122,9 @@ def read_blueprint(name: str) -> Blueprint:
     Raises:
         InputRejectedError: all mistakes, each with its path.
     """
-    return blueprint_from(read_document(name), name)
+    data = _read_unpacked(name)
+    quickly = quick_blueprint(data)
+    return quickly if quickly is not None else blueprint_from(loads(_text_of(data, name), name), name)
 
 
 def read_observation(name: str) -> Observation:

@@ -9,13 +9,14 @@ This file does not know documents.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from attrs import NOTHING, fields, frozen
@@ -24,9 +25,6 @@ from msgspec.json import Decoder
 
 from blueprints.addresses import Address
 from blueprints.converter import TEXT_TYPES, file_name, is_model
-from blueprints.ordering import InOrder
-
-T = TypeVar("T")
 
 REFUSALS = (MsgspecError, UnicodeDecodeError, ValueError)
 """What decoding raises for input that is wrong, or that is no JSON."""
@@ -36,10 +34,10 @@ _UUID = Annotated[str, Meta(min_length=36, max_length=36)]
 """With the hyphens, then: msgspec knows UUIDs with and without."""
 
 
-def parts_of(data: bytes) -> Mapping[str, bytes] | None:
-    """Return the JSON of each value of the object in *data*; None where there is no such object."""
+def parts_of(data: bytes) -> Mapping[str, Raw] | None:
+    """Return the JSON of each value of the object in *data*, not copied; None where there is no such object."""
     try:
-        return {key: bytes(value) for key, value in _OBJECT.decode(data).items()}
+        return _OBJECT.decode(data)
     except REFUSALS:
         return None
 
@@ -47,21 +45,64 @@ def parts_of(data: bytes) -> Mapping[str, bytes] | None:
 _OBJECT = Decoder(dict[str, Raw])
 
 
-def records(data: bytes, kind: type[T]) -> tuple[T, ...] | None:
-    """Return the records of class *kind* in the JSON list *data*, by id if they have one; None if it is refused."""
-    form = _form_of(kind)  # type: ignore[arg-type]
+def quick(data: Raw, hint: Any) -> Any:
+    """Return what is written in *data* as a value of the type *hint*; None if it is refused."""
     try:
-        made: list[T] = Decoder(form.rows, dec_hook=_Parsed().of).decode(data)
-        for name, convert in form.converters:
-            for record, value in zip(made, map(attrgetter(name), made), strict=True):
-                if value:
-                    object.__setattr__(record, name, convert(value))
+        value = Decoder(hint, dec_hook=_Parsed().of).decode(data)
+        _complete(value, hint)
     except REFUSALS:
         return None
-    return InOrder(sorted(made, key=form.order)) if form.order else tuple(made)
+    return value
 
 
-def fits(data: bytes, parts: Mapping[str, bytes], tables: Mapping[str, type[Any]]) -> bool:
+def _complete(value: Any, hint: Any) -> None:
+    """Do what constructors would do to fields of the records in *value*, and msgspec does not."""
+    if value is None:
+        return
+    kinds = [kind for kind in get_args(hint) if kind is not type(None) and kind is not Ellipsis] or [hint]
+    if get_origin(hint) is tuple:
+        _complete_all(value, kinds[0])
+    elif get_origin(hint) is Mapping:
+        for item in value.values():
+            _complete(item, kinds[1])
+    elif len(kinds) == 1 and is_model(kinds[0]):
+        _complete_all((value,), kinds[0])
+
+
+def _complete_all(several: Sequence[Any], kind: Any) -> None:
+    """Complete records, all of one class, field by field."""
+    if not is_model(kind):
+        return
+    for name, hint, convert in _incomplete(kind):
+        for record, value in zip(several, map(attrgetter(name), several), strict=True):
+            if value:
+                if convert is not None:
+                    object.__setattr__(record, name, convert(value))
+                if hint is not None:
+                    _complete(value, hint)
+
+
+@lru_cache(maxsize=64)
+def _incomplete(kind: type) -> tuple[tuple[str, Any, Callable[[Any], Any] | None], ...]:
+    """Return the fields that need it: name; the type, where records stand in it; the converter."""
+    hints = get_type_hints(kind)
+    found = []
+    for attribute in fields(kind):
+        hint = hints[attribute.name]
+        convert = attribute.converter if callable(attribute.converter) else None
+        nested = hint if any(map(is_model, _leaves(hint))) else None
+        if attribute.init and (convert is not None or nested is not None):
+            found.append((attribute.name, nested, convert))
+    return tuple(found)
+
+
+def _leaves(hint: Any) -> Iterable[Any]:
+    """Yield the types that *hint* is made of."""
+    parts = get_args(hint)
+    yield from chain.from_iterable(map(_leaves, parts)) if parts else (hint,)
+
+
+def fits(data: bytes, parts: Mapping[str, Raw], tables: Mapping[str, type[Any]]) -> bool:
     """Return whether every key of the object in *data* stands once, and those of its *tables* are of their classes.
 
     The spelling of values is that of the converter then. False also where it would take a closer look to say.
@@ -73,7 +114,7 @@ def fits(data: bytes, parts: Mapping[str, bytes], tables: Mapping[str, type[Any]
     """
     if b'\\"' in data:
         return False  # keys could not be told from texts
-    keys = {name: part.count(_KEY) for name, part in parts.items()}
+    keys = {name: bytes(part).count(_KEY) for name, part in parts.items()}
     if data.count(_KEY) != len(parts) + sum(keys.values()):
         return False
     try:
@@ -86,7 +127,7 @@ _KEY = b'":'
 """Ends a key; there are fewer of it than keys where space follows some."""
 
 
-def _shape_keys(data: bytes, kind: type) -> int:
+def _shape_keys(data: Raw, kind: type) -> int:
     form = _form_of(kind)
     return form.keys(form.shapes.decode(data))
 
@@ -99,24 +140,12 @@ class _Form:
     keys: Callable[[Iterable[Any]], int]
     """Counts the keys of shapes."""
 
-    rows: Any
-    """The type of a list of them."""
-
-    converters: tuple[tuple[str, Callable[[Any], Any]], ...]
-    """What the constructor would do to a field, which msgspec does not call."""
-
-    order: Callable[[Any], Any] | None
-
 
 @lru_cache(maxsize=64)
 def _form_of(kind: type) -> _Form:
-    names = [attribute.name for attribute in fields(kind)]
     return _Form(
         shapes=Decoder(list[_shape_of(kind)]),  # type: ignore[misc]  # a type that is made here
         keys=_counter_of(kind),
-        rows=list[kind],  # type: ignore[valid-type]
-        converters=tuple((a.name, a.converter) for a in fields(kind) if callable(a.converter)),
-        order=attrgetter("id.int") if "id" in names else None,
     )
 
 

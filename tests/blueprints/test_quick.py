@@ -9,10 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.workload import Size, rack, tombstones
-from blueprints.documents import quick_snapshot, snapshot_digest, snapshot_document, snapshot_from, snapshot_pieces
+from blueprints.blueprint import MemberPort
+from blueprints.documents import (
+    blueprint_from,
+    blueprint_pieces,
+    sealed,
+    snapshot_digest,
+    snapshot_document,
+    snapshot_from,
+    snapshot_pieces,
+)
 from blueprints.errors import InputRejectedError
+from blueprints.identifiers import PortId, SwitchSlot
+from blueprints.quick_documents import quick_blueprint, quick_snapshot
 from blueprints.snapshot import Snapshot
 from blueprints.text import loads
+from planner import plan
 from tests.strategies import snapshots
 
 SMALL = tombstones(rack(5, Size(sleds=2, groups=6, members=12, instances=8)), 5, 3)
@@ -118,3 +130,43 @@ def test_what_is_odd_is_read_alike_or_left(name: str) -> None:
 def test_what_is_no_snapshot_is_left(text: str) -> None:
     """Text that is no snapshot, or no JSON, is left to slow reading."""
     assert quick_snapshot(text.encode()) is None
+
+
+@given(snapshots())
+def test_a_blueprint_s_file_is_read_quickly(snapshot: Snapshot) -> None:
+    """The file of any plan is taken, and means what slow reading makes of it."""
+    blueprint = plan(snapshot)
+    text = "".join(blueprint_pieces(blueprint))
+    read = quick_blueprint(text.encode())
+    assert read == blueprint_from(loads(text, "b.json"), "b.json") == blueprint
+
+
+@given(snapshots(), st.randoms(use_true_random=False))
+def test_no_changed_line_of_a_blueprint_is_taken(snapshot: Snapshot, random: Random) -> None:
+    """A file with a line gone, doubled, moved or with a character changed is never taken."""
+    text = "".join(blueprint_pieces(plan(snapshot)))
+    lines = text.splitlines()
+    place = random.randrange(len(lines))
+    other = random.randrange(len(lines))
+    changes = {
+        "gone": lines[:place] + lines[place + 1 :],
+        "doubled": lines[: place + 1] + lines[place:],
+        "moved": [*lines[:place], lines[other], *lines[place + 1 :]],
+        "changed": [*lines[:place], lines[place].replace("1", "2").replace("a", "b"), *lines[place + 1 :]],
+    }
+    changed = "\n".join(changes[random.choice(sorted(changes))]) + "\n"
+    assert changed == text or quick_blueprint(changed.encode()) is None
+
+
+def test_lists_that_are_not_sorted_are_left_with_whatever_digest() -> None:
+    """A file whose digest covers a list out of order is left to slow reading, which refuses it."""
+    blueprint = plan(SMALL)
+    table = blueprint.switches[SwitchSlot.SWITCH0]
+    ports = (MemberPort(port_id=PortId("rear", 1)), MemberPort(port_id=PortId("rear", 0)))
+    entry = table.underlay_groups[0]
+    object.__setattr__(entry, "members", ports)
+    text = "".join(blueprint_pieces(sealed(blueprint, None, 1, blueprint.snapshot_digest)))
+    assert text.index('"rear1"') < text.index('"rear0"')
+    assert quick_blueprint(text.encode()) is None
+    with pytest.raises(InputRejectedError):
+        blueprint_from(loads(text, "b.json"), "b.json")
