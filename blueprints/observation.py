@@ -200,6 +200,9 @@ class Observation:
     """What a rack said at one time."""
 
     observed_at: datetime | None = None
-    switches: Mapping[SwitchSlot, SwitchObservation] = field(converter=by_slot)
-    sleds: Mapping[UUID, SledObservation] = field(converter=by_uuid)
+    switches: Mapping[SwitchSlot, SwitchObservation] = field(converter=by_slot, repr=False)
+    sleds: Mapping[UUID, SledObservation] = field(converter=by_uuid, repr=False)
+    """Neither is in the repr, which `asyncio.run` asks for, twice, of what it returns: that took as long as reading
+    the rack."""
+
     silent: tuple[Silence, ...] = field(converter=in_order)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from urllib.parse import quote
 
-from attrs import frozen
+from attrs import field, frozen
 
 from blueprints.addresses import Address
 from blueprints.endpoints import SubscriptionForm
@@ -36,6 +36,13 @@ class Call:
     changes: tuple[Change, ...]
     """What it brings about: one change, or those of a batch."""
 
+    form: Form = field(init=False, eq=False, repr=False)
+    """Its row of the table."""
+
+    @form.default
+    def _row(self) -> Form:
+        return FORMS[self.kind]
+
     @property
     def body(self) -> Json:
         """The JSON that is sent, made when it is asked for: a run has hundreds of thousands of calls."""
@@ -53,11 +60,6 @@ class Call:
     def kind(self) -> Kind:
         """The kind of all its changes."""
         return self.changes[0].kind
-
-    @property
-    def form(self) -> Form:
-        """Its row of the table."""
-        return FORMS[self.kind]
 
     @property
     def groups(self) -> tuple[Address, ...]:

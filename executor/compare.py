@@ -6,7 +6,7 @@ This file does not know how a difference is shown to people.
 from collections import Counter
 from typing import Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from blueprints.blueprint import Blueprint
 from blueprints.endpoints import Endpoints, SubscriptionForm
@@ -27,7 +27,9 @@ class Comparison:
     """What a rack holds, and what sets it apart from a blueprint."""
 
     observation: Observation
-    difference: Difference
+    difference: Difference = field(repr=False)
+    """Not in the repr, which `asyncio.run` asks for."""
+
     subscriptions: SubscriptionForm
     classes: Classified
     """What every object is to the blueprint."""

@@ -33,19 +33,24 @@ class Holds:
 
     def note(self, sent: Sent) -> None:
         """Hold back what the outcome of a call asks for."""
-        hold = Hold(because=sent.note, lasting=sent.wedged)
         if sent.step is NextStep.HOLD_TARGET:
-            self._targets.setdefault(sent.call.target, hold)
+            self._targets.setdefault(sent.call.target, _hold(sent))
         elif sent.step is NextStep.HOLD_LIKE:
-            self._like.setdefault(_likeness(sent.call), hold)
+            self._like.setdefault(_likeness(sent.call), _hold(sent))
 
     def held(self, call: Call) -> Sent | None:
         """Return what becomes of *call* without sending it, or None where nothing holds it."""
+        if not self._targets and not self._like:
+            return None  # so it is nearly always
         hold = self._targets.get(call.target) or self._like.get(_likeness(call))
         if hold is None:
             return None
         note = f"not sent in this run: {hold.because}"
         return Sent(call=call, outcome=CallOutcome.OWED, note=note, step=NextStep.REPORT, wedged=hold.lasting)
+
+
+def _hold(sent: Sent) -> Hold:
+    return Hold(because=sent.note, lasting=sent.wedged)
 
 
 def _likeness(call: Call) -> tuple[Target, Kind, frozenset[int]]:

@@ -7,7 +7,6 @@ This file does not know what is sent, nor what a status means beyond whether it 
 """
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,11 +20,12 @@ from blueprints import strict
 from blueprints.errors import BadAnswerError, InvariantError, RefusedError, SilentError
 from executor.answers import Answer, ForbiddenError, HungError, Json, UnreachedError, answer_from
 from executor.apis import KNOWN_VERSIONS, Api, permits
+from executor.bodies import encoded
 from executor.breaker import Breaker
 from executor.exchanges import Ending, Exchange, Listener
 from executor.limits import Limits
 from executor.shelf import Shelf
-from executor.slots import Deadlines, Slot
+from executor.slots import Deadlines, Patience, Slot
 from executor.statuses import says_spent
 from executor.transport import PlainTransport
 
@@ -95,11 +95,16 @@ class Client:
 
     transport: httpx.AsyncBaseTransport = field()
     breaker: Breaker = field(init=False)
+    _patience: Patience = field(init=False)
     _step: int = field(default=0, init=False)
 
     @breaker.default
     def _closed(self) -> Breaker:
         return Breaker(self.limits)
+
+    @_patience.default
+    def _slow(self) -> Patience:
+        return Patience(self.limits.slow_seconds)
 
     @transport.default
     def _plain(self) -> httpx.AsyncBaseTransport:
@@ -223,7 +228,7 @@ class Client:
             )
 
     async def _counted(self, request: _Request, version: str) -> Answer:
-        async with Slot(self.in_flight, self.limits.slow_seconds):
+        async with Slot(self.in_flight, self._patience):
             self._check_permitted_now(request)
             self.calls[request.purpose] += 1
             try:
@@ -269,7 +274,7 @@ class Client:
         return answer_from(response, content, partial(parse, depth=self.limits.answer_depth))
 
     def _request(self, request: _Request, version: str) -> httpx.Request:
-        content = b"" if request.body is None else json.dumps(request.body, separators=(",", ":")).encode()
+        content = encoded(request.body)
         url = _url(self.base, request.path)
         headers = _headers(url.netloc, version, len(content), typed=request.body is not None)
         # A stream, because httpx looks for headers that it could add to content: half the cost of a request.

@@ -164,7 +164,7 @@ class Nuance:
 
     def applies(self, endpoint: Endpoint, status: int | None, message: str) -> bool:
         """Return whether it overrules the table for this answer."""
-        here = endpoint in self.endpoints and status in self.statuses
+        here = status in self.statuses and endpoint in self.endpoints
         return here and bool(self.says.search(message)) is self.found
 
 

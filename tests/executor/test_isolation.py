@@ -22,7 +22,7 @@ from executor.http import OVER, Client
 from executor.limits import Limits
 from executor.progress import Event, Observed
 from executor.report import Report
-from executor.slots import Deadlines, Slot
+from executor.slots import Deadlines, Patience, Slot
 from simrack.background import running
 from tests.executor.bench import QUICK, Bench, planned
 from tests.simrack.rows import SLEDS, small_rack
@@ -247,12 +247,12 @@ def test_a_slow_request_gives_its_place_up_and_takes_it_but_once() -> None:
         begun = asyncio.Event()
 
         async def slow() -> None:
-            async with Slot(places, 0.01):
+            async with Slot(places, Patience(0.01)):
                 await begun.wait()
                 told.append("first")
 
         async def second() -> None:
-            async with Slot(places, 10.0):
+            async with Slot(places, Patience(10.0)):
                 told.append("second")
                 begun.set()
 
@@ -263,6 +263,32 @@ def test_a_slow_request_gives_its_place_up_and_takes_it_but_once() -> None:
         return told
 
     assert asyncio.run(run()) == ["second", "first", "locked"]
+
+
+def test_each_slow_request_of_a_target_gives_its_place_up_in_its_turn() -> None:
+    """The one timer of a target goes on: with one place, three requests that hang together all begin."""
+
+    async def run() -> int:
+        places, patience = asyncio.Semaphore(1), Patience(0.01)
+        begun = asyncio.Semaphore(0)
+        over = asyncio.Event()
+
+        async def hanging() -> None:
+            async with Slot(places, patience):
+                begun.release()
+                await over.wait()
+
+        async def all_begun() -> None:
+            for _ in range(3):
+                await begun.acquire()
+            over.set()
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(all_begun(), *(hanging() for _ in range(3)))
+        await places.acquire()
+        return 1 if places.locked() else 2
+
+    assert asyncio.run(run()) == 1
 
 
 # --- pauses ---------------------------------------------------------------------------------------------------------
