@@ -266,29 +266,31 @@ def test_a_slow_request_gives_its_place_up_and_takes_it_but_once() -> None:
 
 
 def test_each_slow_request_of_a_target_gives_its_place_up_in_its_turn() -> None:
-    """The one timer of a target goes on: with one place, three requests that hang together all begin."""
+    """Of two requests that hang, one a little later, both make way for those of another target that hangs too."""
 
     async def run() -> int:
-        places, patience = asyncio.Semaphore(1), Patience(0.01)
-        begun = asyncio.Semaphore(0)
-        over = asyncio.Event()
+        places, begun, over = asyncio.Semaphore(2), asyncio.Semaphore(0), asyncio.Event()
+        one, other = Patience(0.05), Patience(60.0)
 
-        async def hanging() -> None:
+        async def hanging(patience: Patience, after: float = 0.0) -> None:
+            await asyncio.sleep(after)
             async with Slot(places, patience):
                 begun.release()
                 await over.wait()
 
         async def all_begun() -> None:
-            for _ in range(3):
+            for _ in range(4):
                 await begun.acquire()
             over.set()
 
-        async with asyncio.timeout(20):
-            await asyncio.gather(all_begun(), *(hanging() for _ in range(3)))
+        async with asyncio.timeout(5):
+            parts = [hanging(one), hanging(one, 0.01), hanging(other, 0.02), hanging(other, 0.02)]
+            await asyncio.gather(all_begun(), *parts)
         await places.acquire()
-        return 1 if places.locked() else 2
+        await places.acquire()
+        return 2 if places.locked() else 3
 
-    assert asyncio.run(run()) == 1
+    assert asyncio.run(run()) == 2
 
 
 # --- pauses ---------------------------------------------------------------------------------------------------------
