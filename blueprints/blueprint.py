@@ -17,7 +17,7 @@ from uuid import UUID
 from attrs import field, fields, frozen
 
 from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
-from blueprints.causes import Causes
+from blueprints.causes import NO_CAUSES, Causes
 from blueprints.findings import Finding, sorted_findings
 from blueprints.identifiers import FLEET_VNI, MulticastMac, PortId, SwitchSlot, Tag
 from blueprints.ordering import BY_NUMBER, Key, address_key, addresses, by_slot, by_uuid, in_order, maybe_addresses
@@ -388,7 +388,7 @@ class Content:
     ports: Ports = field(converter=_ports)
     transitions: tuple[Transition, ...] = field(converter=in_order)
     findings: tuple[Finding, ...] = field(converter=sorted_findings)
-    causes: Causes = field(factory=Causes)
+    causes: Causes = NO_CAUSES
     """Why all of the above is as it is."""
 
 

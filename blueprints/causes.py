@@ -221,9 +221,13 @@ class DepartureCauses:
 class Causes:
     """All that a plan writes down of why it is as it is."""
 
-    groups: tuple[GroupCauses, ...] = field(default=(), converter=in_order)
-    members: tuple[ApartMember, ...] = field(default=(), converter=in_order)
-    absent: tuple[AbsentGroup, ...] = field(default=(), converter=in_order)
-    sleds: tuple[SledCauses, ...] = field(default=(), converter=in_order)
-    ports: tuple[PortCauses, ...] = field(default=(), converter=in_order)
-    departures: tuple[DepartureCauses, ...] = field(default=(), converter=in_order)
+    groups: tuple[GroupCauses, ...] = field(converter=in_order)
+    members: tuple[ApartMember, ...] = field(converter=in_order)
+    absent: tuple[AbsentGroup, ...] = field(converter=in_order)
+    sleds: tuple[SledCauses, ...] = field(converter=in_order)
+    ports: tuple[PortCauses, ...] = field(converter=in_order)
+    departures: tuple[DepartureCauses, ...] = field(converter=in_order)
+
+
+NO_CAUSES = Causes(groups=(), members=(), absent=(), sleds=(), ports=(), departures=())
+"""Of content that no plan made."""

@@ -83,7 +83,7 @@ class FileContent:
     ports: Ports
     transitions: tuple[Transition, ...]
     findings: tuple[Finding, ...]
-    causes: Causes = field(factory=Causes)
+    causes: Causes
 
     def __attrs_post_init__(self) -> None:
         """Keep rules F1 to F3.

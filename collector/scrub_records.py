@@ -123,7 +123,8 @@ class Rewriter:
         form = self._forms.get(kind)
         if form is None:
             hints = get_type_hints(kind)
-            form = tuple((name.name, self._rewrite(hints[name.name], kind, name.name)) for name in fields(kind))
+            names = [attribute.name for attribute in fields(kind) if attribute.init]
+            form = tuple((name, self._rewrite(hints[name], kind, name)) for name in names)
             self._forms[kind] = form
         return form
 

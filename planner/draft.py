@@ -23,7 +23,7 @@ from blueprints.blueprint import (
     SwitchTables,
     Transition,
 )
-from blueprints.causes import Absence, Apart, ApartMember, Causes, DepartureCauses, PortCauses, SledCauses
+from blueprints.causes import NO_CAUSES, Absence, Apart, ApartMember, Causes, DepartureCauses, PortCauses, SledCauses
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import SwitchSlot, Tag
 from blueprints.snapshot import Group, Instance, Member, Snapshot, Vmm
@@ -168,7 +168,7 @@ class Draft:
     sled_causes: tuple[SledCauses, ...] = ()
     port_causes: tuple[PortCauses, ...] = ()
     departure_causes: tuple[DepartureCauses, ...] = ()
-    causes: Causes = field(factory=Causes)
+    causes: Causes = NO_CAUSES
 
     transitions: tuple[Transition, ...] = ()
     findings: tuple[Finding, ...] = ()

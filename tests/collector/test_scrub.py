@@ -348,7 +348,7 @@ def texts_of(kind: type, seen: set[type]) -> set[tuple[type, str]]:
         return set()
     seen.add(kind)
     found: set[tuple[type, str]] = set()
-    for field in fields(kind):
+    for field in (each for each in fields(kind) if each.init):
         for hint in leaves_of(get_type_hints(kind)[field.name]):
             if hint is str:
                 found.add((kind, field.name))
