@@ -261,23 +261,26 @@ def test_one_new_group_changes_a_few_lines(full: Blueprint) -> None:
 
 
 def test_one_more_member_changes_fewer(full: Blueprint) -> None:
-    """One more member of a group that others hear is a subscription, two lists of ports, and generations."""
+    """One more member of a group that others hear is a subscription, two lists of ports, its cause, generations."""
     before = plan(with_one_more_group(big_rack(), 3), full)
     child = plan(with_one_more_group(big_rack(), 4), before)
-    assert changed_lines(text_of(before), text_of(child)) <= 14 + HEAD_LINES
+    assert changed_lines(text_of(before), text_of(child)) <= 16 + HEAD_LINES
 
 
 def test_size_follows_groups_and_not_sleds() -> None:
-    """Tables that sleds share stand once: groups cost as much on 2 sleds as on 32, and a sled costs a line."""
+    """Tables that sleds share stand once: groups cost as much on 2 sleds as on 32, and a sled costs four lines.
+
+    They are its generation, and where it and its ports on two switches are known from.
+    """
     lines = {
         (sleds, groups): text_of(plan(big_rack(sleds=sleds, groups=groups, instances=0))).count("\n")
         for sleds in (2, 32)
         for groups in (20, 60)
     }
     assert lines[32, 60] - lines[32, 20] == lines[2, 60] - lines[2, 20]
-    assert lines[32, 60] - lines[2, 60] <= 32
+    assert lines[32, 60] - lines[2, 60] <= 4 * 32
     heard = {sleds: text_of(plan(big_rack(sleds=sleds, instances=60))).count("\n") for sleds in (2, 32)}
-    assert heard[32] - heard[2] <= 4 * 32
+    assert heard[32] - heard[2] <= 7 * 32
 
 
 def test_one_odd_sled_costs_one_table(full: Blueprint) -> None:
