@@ -7,16 +7,23 @@ from collections.abc import Collection, Iterable
 
 from attrs import frozen
 
+from blueprints.addresses import Address
 from executor.actions import FORMS, Effect
 from executor.changes import Change, Difference, Kind
 from executor.drains import REFILTERS
+from executor.gates import moves_address
 from executor.interruptions import option_for
 from executor.report import Owed, owed_by, owed_change
 
 
-def lossy(change: Change) -> str:
-    """Return what people are told of a change that waits for consent."""
-    return f"no order of calls avoids a loss: {option_for(change)} accepts it"
+def lossy(change: Change, moving: Collection[Address]) -> str:
+    """Return what people are told of a change that waits for consent, *moving* being the groups that would move."""
+    return f"no order of calls avoids a loss: {option_for(change, moving)} accepts it"
+
+
+def moving(waiting: Iterable[Change]) -> frozenset[Address]:
+    """Return the groups among *waiting* changes whose underlay address would move."""
+    return frozenset(group for change in waiting if moves_address(change) for group in change.groups)
 
 
 @frozen(kw_only=True)
@@ -45,20 +52,21 @@ def debts(difference: Difference, failures: Iterable[Failure], waiting: Collecti
     """
     reasons = {_key(failure.change): failure for failure in failures}
     consent = {_key(change) for change in waiting}
+    moved = moving(waiting)
     owed = owed_by(difference)
     for change in difference.changes:
         key = _key(change)
         failure = reasons.get(key)
         because = "it still differs after the run" if failure is None else failure.because
         if key in consent:
-            because = lossy(change)
+            because = lossy(change, moved)
         wedged = failure is not None and failure.wedged
         owed.append(owed_change(change, because, consent=key in consent, wedged=wedged))
     for failure in failures:
         if failure.proven or FORMS[failure.change.kind].effect is Effect.REASSERT:
             owed.append(owed_change(failure.change, failure.because, wedged=failure.wedged))
     waits = [change for change in waiting if FORMS[change.kind].effect is Effect.REASSERT]
-    return owed + [owed_change(change, lossy(change), consent=True) for change in waits]
+    return owed + [owed_change(change, lossy(change, moved), consent=True) for change in waits]
 
 
 def _key(change: Change) -> tuple[object, ...]:

@@ -86,12 +86,15 @@ def write(path: Path, data: bytes) -> None:
     """
     scratch = path.with_name(f".{path.name}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(scratch, flags, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
-    _flush_folder(path.parent)
+    try:
+        with os.fdopen(os.open(scratch, flags, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+        _flush_folder(path.parent)
+    except OSError as error:  # a full disk names no file, the others name the scratch
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _flush_folder(folder: Path) -> None:

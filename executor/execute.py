@@ -59,7 +59,8 @@ async def execute(  # noqa: PLR0913  # two things, and five ways to do otherwise
         try:
             fence, memory = _safely(blueprint, guards, held, dry_run=dry_run)
         except InputRejectedError as error:
-            return _not_begun(blueprint, Outcome.REFUSED, str(error), dry_run=dry_run)
+            mistakes = (f"{error.source}: {mistake}" for mistake in error.mistakes)
+            return _not_begun(blueprint, Outcome.REFUSED, *mistakes, dry_run=dry_run)
         except OSError as error:
             return _not_begun(blueprint, Outcome.PARTIAL, f"the journal cannot be kept: {error}", dry_run=dry_run)
         because = fence()

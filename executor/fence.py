@@ -143,7 +143,7 @@ class Fence:
         except InputRejectedError as error:
             return f"the target store cannot be read: {error}"
         if current is None:
-            return "no blueprint is the target"
+            return "no blueprint is the target: `rackcast target set` names one"
         if current.names(self.blueprint):
             return None
         ours = self.blueprint.generation

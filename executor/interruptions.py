@@ -95,9 +95,14 @@ class Interruption:
         return f"{self.group}: {len(self.members)} members lose {self.what}{accepts}"
 
 
-def option_for(change: Change) -> str:
-    """Return the option by which somebody accepts what *change*, of a kind that needs consent, costs."""
-    if not moves_address(change):
+def option_for(change: Change, moving: Collection[Address] = ()) -> str:
+    """Return the option by which somebody accepts what *change*, which needs consent or waits for it, costs.
+
+    Args:
+        change: what is asked about.
+        moving: groups whose underlay address would move; whatever of them waits, waits for that.
+    """
+    if not moves_address(change) and not any(group in moving for group in change.groups):
         return ALLOW_LOSS
     return " ".join(f"{MOVE_UNDERLAY} {group}" for group in change.groups)
 

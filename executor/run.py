@@ -19,7 +19,7 @@ from executor.actions import FORMS, Effect
 from executor.calls import Call
 from executor.changes import Change, Difference, Kind
 from executor.classes import classified
-from executor.debts import Failure, debts, lossy
+from executor.debts import Failure, debts, lossy, moving
 from executor.differences import differences
 from executor.drains import zones_in
 from executor.extent import Loss
@@ -133,7 +133,8 @@ class Run:
             occupied=self.memory.occupied(difference),
         )
         owed = [owed_change(held.change, held.because) for held in rehearsal.held]
-        owed += [owed_change(change, lossy(change), consent=True) for change in rehearsal.waiting]
+        moved = moving(rehearsal.waiting)
+        owed += [owed_change(change, lossy(change, moved), consent=True) for change in rehearsal.waiting]
         owed += owed_by(difference) + self.unaccepted
         differs = bool(difference.changes or difference.conflicts)
         if rehearsal.waiting or self.unaccepted:
@@ -333,7 +334,7 @@ class Run:
                 self.targets,
                 (each.debt for each in debts_in_order),
                 {change.target for change in difference.changes},
-                waits=bool(self.unaccepted),
+                waits=outcome is Outcome.CONSENT and bool(self.unaccepted),
             ),
             counts=dict(self.rack.calls),
             foreign=difference.foreign,

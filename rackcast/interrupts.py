@@ -6,7 +6,7 @@ This file does not know commands.
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from types import FrameType
 
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Sent by a supervisor, and by a terminal that is closed."""
@@ -29,5 +29,9 @@ def terminable() -> Iterator[None]:
             signal.signal(each, handler)
 
 
-def _interrupt(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """Do what Ctrl-C does here: within asyncio that stops the work at its next step, not amid one."""
+    handler = signal.getsignal(signal.SIGINT)
+    if not callable(handler):  # ignored, as in the background of a shell: this signal is not
+        raise KeyboardInterrupt
+    handler(signum, frame)

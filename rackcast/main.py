@@ -95,7 +95,8 @@ def main(arguments: list[str] | None = None) -> Any:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.PIPE_CLOSED)
     except OSError as error:
-        say(f"cannot write or read: {error.strerror or error}", error=True)
+        where = f" {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes) else ""
+        say(f"cannot write or read{where}: {error.strerror or error}", error=True)
         sys.exit(Exit.REFUSED)
 
 

@@ -32,8 +32,8 @@ SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
         Outcome.DIFFERENCES: ("The rack differs from the blueprint.", "yellow"),
         Outcome.PARTIAL: ("Not everything is in effect; what is owed stands below.", "yellow"),
         Outcome.CONSENT: ("Somebody has to accept this first; what, and by which option, stands below.", "yellow"),
-        Outcome.FENCED: ("Another blueprint is the target; nothing more was sent.", "yellow"),
-        Outcome.REFUSED: ("The blueprint was refused; nothing was sent.", "red"),
+        Outcome.FENCED: ("This blueprint is not the target; nothing more was sent.", "yellow"),
+        Outcome.REFUSED: ("Refused; nothing was sent.", "red"),
     }
 )
 

@@ -18,6 +18,7 @@ from rackcast.commands.guards import guard_options, safeguards
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
 from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
+from rackcast.interrupts import terminable
 from rackcast.progress import shown_progress
 from rackcast.reports import print_calls, print_report
 from rackcast.saying import say
@@ -52,7 +53,8 @@ def execute(
     if report is not None and _is_file(report):
         # Found out before the rack is touched; and no older report speaks for a run that was cut short.
         write_text(report, dumps(unfinished(read, dry_run=dry_run).as_json()))
-    done = run(read, Way(**options), dry_run=dry_run, guards=guards, pace=pace, quiet=as_json)
+    with terminable():
+        done = run(read, Way(**options), dry_run=dry_run, guards=guards, pace=pace, quiet=as_json)
     if as_json:
         print_json(done.as_json())
     else:

@@ -2,6 +2,7 @@
 
 import json
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -139,6 +140,58 @@ def test_a_process_that_is_killed_is_made_good_by_the_next(
     state = httpx.get(f"{rack.control_url}/state").json()
     assert [sled["subscriptions"] for sled in state["sleds"].values()] == [[], []]
     assert json.loads(run("execute", second, *way, "--json").out)["counts"]["writes"] == 0
+
+
+@pytest.mark.parametrize("ends", [signal.SIGTERM, signal.SIGINT])
+def test_a_run_that_is_told_to_end_says_what_to_do_and_sends_nothing_more(
+    run: Run, rack: SimulatedRack, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path, ends: signal.Signals
+) -> None:
+    """A signal amid the calls ends it with 130; its report claims nothing, and the next run converges."""
+    hang = {"target": "switch0 dpd", "kind": "timeout_before", "method": "POST", "times": 1}
+    httpx.post(f"{rack.control_url}/faults", json=hang).raise_for_status()
+    way = ("--endpoints", endpoints, "--report", tmp_path / "report.json")
+    with _with_endpoints(["execute", plans[0], *way]) as process:
+        while process.poll() is None and not _written(rack):
+            time.sleep(0.002)
+        process.send_signal(ends)
+        _, said = process.communicate()
+    assert (process.returncode, "run it again" in said, "Traceback" in said) == (130, True, False)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [owed["because"] for owed in report["owed"]] == ["the run has not ended"]
+    written = len(_written(rack))
+    time.sleep(0.2)
+    assert len(_written(rack)) == written
+    assert run("execute", plans[0], *way).code == 0
+
+
+def test_a_file_that_cannot_be_written_is_named(
+    run: Run, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A log without its folder, and a store whose scratch file cannot be made, end with 7 and their names."""
+    nowhere = tmp_path / "nowhere" / "log"
+    done = run("execute", plans[0], "--endpoints", endpoints, "--log", nowhere)
+    assert (done.code, f"{nowhere}: No such file" in done.err) == (7, True)
+    store = tmp_path / "target.json"
+    (tmp_path / ".target.json.new").mkdir()
+    done = run("target", "set", plans[0], "--store", store)
+    assert (done.code, f"{store}: Is a directory" in done.err) == (7, True)
+
+
+def test_who_may_not_begin_is_told_what_to_do(
+    run: Run, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """No target: which command names one. A spoilt journal: every mistake on a line of its own."""
+    done = run("execute", plans[0], "--endpoints", endpoints, "--target-store", tmp_path / "target.json")
+    assert (done.code, "rackcast target set" in " ".join(done.out.split())) == (6, True)
+    rack_id = json.loads(plans[0].read_text())["rack_id"]
+    spoilt = {"format": "rackcast.journal/1", "rack_id": rack_id, "leaves": 1, "retired": 2}
+    (tmp_path / "journal.json").write_text(json.dumps(spoilt))
+    done = run("execute", plans[0], "--endpoints", endpoints, "--journal", tmp_path / "journal.json", "--json")
+    assert done.code == 7
+    assert [said.rpartition("journal.json: ")[2].split(":")[0] for said in json.loads(done.out)["refusals"]] == [
+        "leaves",
+        "retired",
+    ]
 
 
 def test_a_disk_without_room_for_the_journal_sends_nothing(

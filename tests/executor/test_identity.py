@@ -6,7 +6,7 @@ from attrs import evolve
 
 from blueprints.endpoints import Endpoints
 from blueprints.identifiers import SwitchSlot
-from blueprints.run_report import Outcome
+from blueprints.run_report import Outcome, TargetState
 from tests.executor.bench import Bench, planned
 from tests.simrack.rows import G4, LISTENER, MOVER, PICKER, S4, small_rack
 
@@ -34,6 +34,8 @@ def test_no_switch_is_written_while_no_sled_answers(bench: Bench) -> None:
     report = bench.run(empty, endpoints=evolve(bench.rack.endpoints, sleds={}))
     assert report.outcome is Outcome.PARTIAL
     assert "this may be another rack" in {owed.because for owed in report.owed if owed.kind}.pop()
+    # It takes all members away, beyond any limit; but nobody is asked to accept that of another rack.
+    assert {standing.state for standing in report.targets} == {TargetState.OWED}
     assert bench.calls() == []
 
 

@@ -16,6 +16,21 @@ def test_a_signal_ends_the_work_as_an_interrupt(ends: signal.Signals) -> None:
     assert signal.getsignal(ends) == before
 
 
+def test_a_signal_ends_the_work_the_way_ctrl_c_does_there() -> None:
+    """Whoever handles Ctrl-C, as asyncio does, handles these too; where Ctrl-C is ignored they are not."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
+    try:
+        with terminable():
+            signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with pytest.raises(KeyboardInterrupt), terminable():
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """A command that runs under nohup outlives its terminal."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
