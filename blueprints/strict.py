@@ -42,18 +42,19 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _check_depth(value: Json, depth: int) -> None:
-    level = [value]
+    level = [value] if type(value) in _NESTING else []
     while level:
-        if depth < 0:
-            raise BadAnswerError("the answer is nested too deeply")
-        level = [child for each in level for child in _children(each)]
         depth -= 1
+        if depth < 0 and any(level):
+            raise BadAnswerError("the answer is nested too deeply")
+        level = [child for each in level for child in _children(each) if type(child) in _NESTING]
+
+
+_NESTING = (dict, list)
 
 
 def _children(value: Json) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+    return value.values() if type(value) is dict else value
 
 
 # --- single fields --------------------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ Sources: the API documents of dpd 12 and 13, mgd 13 and sled-agent 49.
 This file does not know how answers are fetched.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 from blueprints.addresses import Address
@@ -56,9 +57,17 @@ def _named(value: Json, where: str, names: type[Name], expected: str) -> Name:
         UnknownNameError: a text that is none of them.
         BadAnswerError: no text.
     """
-    if type(value) is str and value not in [name.value for name in names]:
+    if type(value) is not str:
+        bad(where, expected, value)
+    name = _by_text(names).get(value)
+    if name is None:
         raise UnknownNameError(f"{where}: {value!r:.60} is not known as {expected}")
-    return parsed(value, where, names, expected)
+    return name
+
+
+@lru_cache(maxsize=16)
+def _by_text(names: type[Name]) -> Mapping[str, Name]:
+    return {name.value: name for name in names}
 
 
 def or_opaque(
@@ -129,6 +138,24 @@ def underlay(value: Json, where: str) -> SeenUnderlay:
 
 
 def _member(value: Json, where: str) -> SeenMember:
+    try:
+        return _known_member(value["port_id"], value["link_id"], value["direction"])
+    except (LookupError, TypeError, BadAnswerError):
+        return _told_member(value, where)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _known_member(port_id: Json, link_id: Json, direction: Json) -> SeenMember:
+    """Return the member that these values are: a switch has few ports, and they stand in every group.
+
+    Raises:
+        TypeError: one is of no type that can be looked up.
+        BadAnswerError: one is wrong; its place is not told.
+    """
+    return _told_member({"port_id": port_id, "link_id": link_id, "direction": direction}, "member")
+
+
+def _told_member(value: Json, where: str) -> SeenMember:
     table = obj(value, where)
     return SeenMember(
         port_id=parsed(required(table, "port_id", where), f"{where}.port_id", PortId.parse, "a port"),

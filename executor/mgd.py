@@ -4,10 +4,15 @@ Source: mgd's API document, version 13: static multicast routes come as one list
 This file does not know why a route is wanted.
 """
 
+from typing import Any
+
 from blueprints import strict
 from blueprints.observation import Opaque, SeenRoute
+from blueprints.ordering import in_order
 from executor import decoding
 from executor.http import Client
+
+Json = Any
 
 _route = decoding.or_opaque(decoding.route, decoding.opaque_route)
 
@@ -18,9 +23,12 @@ async def read_routes(client: Client) -> tuple[tuple[SeenRoute, ...], tuple[Opaq
     Raises:
         DeviceError: no complete list came, or one route stands in it twice.
     """
-    answer = await client.read("/static/mroute")
+    return client.shelf.decoded(await client.read("/static/mroute"), _routes)
+
+
+def _routes(answer: Json) -> tuple[tuple[SeenRoute, ...], tuple[Opaque, ...]]:
     routes, opaque = decoding.apart(strict.rows(answer, "routes", _route, _key))
-    return tuple(routes), opaque
+    return in_order(routes), opaque
 
 
 def _key(row: SeenRoute | Opaque) -> object:

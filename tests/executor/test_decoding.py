@@ -132,6 +132,25 @@ def test_fields_that_are_not_known_are_left_out() -> None:
     assert decoding.mapping({**MAPPING, "new": {"deep": []}}, "m") == decoding.mapping(MAPPING, "m")
 
 
+@pytest.mark.parametrize(
+    ("field", "wrong", "told"),
+    [
+        ("link_id", False, "link_id: expected a whole number, found False"),
+        ("link_id", 0.0, "link_id: expected a whole number, found 0.0"),
+        ("link_id", 256, "link_id: expected 0 to 255, found 256"),
+        ("port_id", ["rear14"], "port_id: expected a port, found ['rear14']"),
+        ("direction", "Sideways", "direction: 'Sideways' is not known as a direction"),
+    ],
+)
+def test_a_member_that_was_read_before_excuses_no_other(field: str, wrong: Any, told: str) -> None:
+    """A member that is wrong is refused with its place, however like one it is that was right."""
+    right = UNDERLAY["members"][0]  # type: ignore[index]
+    assert decoding.group(UNDERLAY, "g")
+    with pytest.raises(BadAnswerError) as caught:
+        decoding.group(UNDERLAY | {"members": [right, right | {field: wrong}]}, "g")
+    assert str(caught.value) == f"g.members[1].{told}"
+
+
 def test_families_of_a_route_must_agree() -> None:
     """A key of one family with addresses of the other is refused: it could become a route for every source."""
     with pytest.raises(BadAnswerError):
@@ -167,6 +186,19 @@ def test_what_is_not_json_is_refused(content: bytes) -> None:
 KEYS = st.sampled_from(["group", "underlay", "key", "kind", "next_hops", "items"])
 LEAVES = st.none() | st.booleans() | st.integers() | st.sampled_from(["V4", "underlay", "ff04::1", "10.0.0.1"])
 ANYTHING = st.recursive(LEAVES, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=6)
+
+
+@pytest.mark.parametrize("content", ["1", "[]", "[[[1]]]", '{"a": [{"b": {}}, 1]}', "[[], [[[]]]]"])
+def test_answers_may_be_nested_as_deep_as_is_allowed(content: str) -> None:
+    """What is in three lists or objects is taken where three are allowed, and refused where two are."""
+    assert strict.parse_json(content.encode(), depth=3) == json.loads(content)
+
+
+@pytest.mark.parametrize(("content", "depth"), [("[1]", 0), ("[[[1]]]", 2), ("[[[[1]]]]", 3), ('{"a": [[[{}]]]}', 3)])
+def test_answers_that_are_nested_deeper_are_refused(content: str, depth: int) -> None:
+    """One list or object more than is allowed is one too many, wherever it stands."""
+    with pytest.raises(BadAnswerError, match="nested too deeply"):
+        strict.parse_json(content.encode(), depth=depth)
 
 
 @settings(max_examples=60)
