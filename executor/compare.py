@@ -16,6 +16,7 @@ from executor.calls import call_for
 from executor.changes import Change, Difference
 from executor.classes import Classified, classified
 from executor.differences import differences
+from executor.exchanges import Listener
 from executor.limits import Limits
 from executor.observe import observe, zones_of
 from executor.report import EXIT_CODES, by_observability, call_json, conflict_json
@@ -67,12 +68,14 @@ class Comparison:
         return {**call_json(call_for([change], self.subscriptions)), "subject": change.subject.text}
 
 
-async def compare(blueprint: Blueprint, endpoints: Endpoints, *, limits: Limits | None = None) -> Comparison:
-    """Return what sets the rack behind *endpoints* apart from *blueprint*.
+async def compare(
+    blueprint: Blueprint, endpoints: Endpoints, *, limits: Limits | None = None, listener: Listener | None = None
+) -> Comparison:
+    """Return what sets the rack behind *endpoints* apart from *blueprint*; *listener* is told of every request.
 
     A daemon that does not answer is among the unknown; only what was read is compared.
     """
-    observation = await observe(endpoints, targets_of(blueprint), limits=limits)
+    observation = await observe(endpoints, targets_of(blueprint), limits=limits, listener=listener)
     return Comparison(
         observation=observation,
         difference=differences(blueprint, observation, zones=zones_of(endpoints)),

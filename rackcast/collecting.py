@@ -6,6 +6,7 @@ This file does not know options, files or how a snapshot is shown.
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import IPv6Network
 from time import perf_counter
 
 from attrs import field, frozen
@@ -28,6 +29,9 @@ class Sources:
     dns: str | None
     endpoints: Endpoints | None
     """At most one of the two; without both, no switch is asked."""
+
+    prefixes: tuple[IPv6Network, ...] = ()
+    """Where DNS may lead; empty: where racks usually are."""
 
 
 def collected(sources: Sources, stated: Stated) -> tuple[Snapshot, Collection]:
@@ -69,7 +73,7 @@ def _stored(dsn: str) -> Stored:
 
 async def _switches(sources: Sources, stated: Stated) -> SwitchesRead:
     if sources.dns is not None:
-        return await read_found(sources.dns, stated.switches)
+        return await read_found(sources.dns, stated.switches, prefixes=sources.prefixes)
     if sources.endpoints is not None:
         return await read_known(sources.endpoints, stated.switches)
     return await read_nobody(stated.switches)

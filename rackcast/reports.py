@@ -37,6 +37,12 @@ SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
     }
 )
 
+COMPARED: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
+    SENTENCES
+    | {Outcome.PARTIAL: ("What was read is as the blueprint has it; what could not be read stands below.", "yellow")}
+)
+"""The same of a comparison, which brings nothing about."""
+
 TARGET_STATES: Mapping[TargetState, str] = MappingProxyType(
     {state: state.value.replace("_", " ") for state in TargetState}
 )
@@ -124,7 +130,7 @@ def _call_rows(actions: Iterable[Sent]) -> Iterable[tuple[object, ...]]:
 
 def print_comparison(out: Console, comparison: Comparison) -> None:
     """Print what sets a rack apart from a blueprint."""
-    _sentence(out, comparison.outcome)
+    _sentence(out, comparison.outcome, sentences=COMPARED)
     difference = comparison.difference
     _print_some(out, "Would have to be written", ("change", "target", "groups", "to", "known to be in effect"), [
         (change.kind.value, change.target, ", ".join(g.text for g in change.groups), _to(change),
@@ -166,8 +172,8 @@ def _to(change: Change) -> str:
     return change.subject.text
 
 
-def _sentence(out: Console, outcome: Outcome) -> None:
-    sentence, style = SENTENCES[outcome]
+def _sentence(out: Console, outcome: Outcome, *, sentences: Mapping[Outcome, tuple[str, str]] = SENTENCES) -> None:
+    sentence, style = sentences[outcome]
     out.print(Text(sentence, style=f"bold {style}"))
 
 

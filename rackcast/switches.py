@@ -6,6 +6,7 @@ This file does not know what their answers mean.
 import asyncio
 from collections import Counter
 from collections.abc import Collection, Mapping
+from ipaddress import IPv6Network
 
 from attrs import evolve, frozen
 
@@ -44,20 +45,27 @@ class _Failed:
         raise self.error
 
 
-async def read_found(server: str, slots: Collection[SwitchSlot], limits: Limits | None = None) -> SwitchesRead:
+async def read_found(
+    server: str,
+    slots: Collection[SwitchSlot],
+    limits: Limits | None = None,
+    *,
+    prefixes: Collection[IPv6Network] = (),
+) -> SwitchesRead:
     """Return what the switches say whose rack has the internal DNS server *server*.
 
     Args:
         server: see `executor.discovery.discover`.
         slots: switches that are known to be there, whether they are found or not.
         limits: of the questions.
+        prefixes: where daemons may be, if not where racks usually are.
 
     Raises:
         InputRejectedError: *server* is no address.
         DeviceError: DNS leads to no switch, and no slot was given.
     """
     try:
-        found = await discover(server, (), limits=limits)
+        found = await discover(server, (), limits=limits, prefixes=prefixes)
     except DeviceError as error:
         if not slots:
             raise

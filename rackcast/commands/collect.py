@@ -6,6 +6,7 @@ The connection string may hold a password: it comes from the option or the envir
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -25,7 +26,7 @@ from collector.scrub import scrubbed
 from rackcast.bulk import bulk
 from rackcast.collected import print_collection
 from rackcast.collecting import Sources, collected
-from rackcast.commands.options import dsn_option, json_option
+from rackcast.commands.options import dsn_option, json_option, prefix_option
 from rackcast.exits import Exit
 from rackcast.interrupts import terminable
 from rackcast.terminal import console, print_json
@@ -63,6 +64,7 @@ _SOURCES = (
     dsn_option,
     click.option("--dns", metavar="ADDRESS[:PORT]", help="Ask this internal DNS server where the switches are."),
     click.option("--endpoints", metavar="FILE", help="Read where the switches are from FILE."),
+    prefix_option,
 )
 
 _STATED = (
@@ -132,18 +134,23 @@ def collect(
     ctx.exit(Exit.PARTIAL if told.unknown else Exit.DONE)
 
 
-def _sources(*, dsn: str, dns: str | None, endpoints: str | None, **stated: Any) -> Sources:
+def _sources(
+    *, dsn: str, dns: str | None, endpoints: str | None, allow_prefix: tuple[IPv6Network, ...], **stated: Any
+) -> Sources:
     """Return where the rack is read.
 
     Raises:
-        click.UsageError: two ways to the switches, or none and no switch named.
+        click.UsageError: two ways to the switches, or none and no switch named, or prefixes without DNS.
         InputRejectedError: the endpoints file has mistakes.
     """
     if dns is not None and endpoints is not None:
         raise click.UsageError("say once where the switches are: --dns or --endpoints")
     if dns is None and endpoints is None and not stated["switches"]:
         raise click.UsageError("say where the switches are: --dns, --endpoints, or --switch for each")
-    return Sources(dsn=dsn, dns=dns, endpoints=None if endpoints is None else read_endpoints(endpoints))
+    if allow_prefix and dns is None:
+        raise click.UsageError("--allow-prefix goes with --dns")
+    known = None if endpoints is None else read_endpoints(endpoints)
+    return Sources(dsn=dsn, dns=dns, endpoints=known, prefixes=allow_prefix)
 
 
 def _stated(

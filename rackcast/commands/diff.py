@@ -8,8 +8,10 @@ import click
 from blueprints.blueprint import Blueprint
 from blueprints.files import read_blueprint
 from executor.compare import compare
+from executor.progress import nobody
 from rackcast.changes import changes_document, print_changes
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
+from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
 from rackcast.exits import Exit
 from rackcast.reports import print_comparison
@@ -21,6 +23,7 @@ from rackcast.terminal import console, print_json
 @click.argument("other", metavar="[OTHER]", required=False)
 @click.option("--rack", is_flag=True, help="Compare with what the rack holds now; nothing is written.")
 @rack_options
+@pace_options
 @json_option
 @click.pass_context
 def diff(ctx: click.Context, /, blueprint: str, other: str | None, rack: bool, as_json: bool, **way: Any) -> None:
@@ -30,10 +33,14 @@ def diff(ctx: click.Context, /, blueprint: str, other: str | None, rack: bool, a
     """
     if rack == (other is not None):
         raise click.UsageError("give a second blueprint, or --rack")
+    idle = [f"--{name.replace('_', '-')}" for name, said in way.items() if said and not rack]
+    if idle:
+        raise click.UsageError(f"{', '.join(idle)} goes with --rack")
     before = read_blueprint(blueprint)
     if other is not None:
         ctx.exit(_with_blueprint(before, read_blueprint(other), as_json=as_json))
-    ctx.exit(_with_rack(before, way, as_json=as_json))
+    pace = Pace.taken(way)
+    ctx.exit(_with_rack(before, Way(**way), pace, as_json=as_json))
 
 
 def _with_blueprint(before: Blueprint, after: Blueprint, *, as_json: bool) -> int:
@@ -45,9 +52,10 @@ def _with_blueprint(before: Blueprint, after: Blueprint, *, as_json: bool) -> in
     return Exit.DIFFERENCES if document["changes"] else Exit.DONE
 
 
-def _with_rack(blueprint: Blueprint, way: dict[str, Any], *, as_json: bool) -> int:
-    endpoints, _ = Way(**way).find(blueprint.sleds)
-    comparison = asyncio.run(compare(blueprint, endpoints))
+def _with_rack(blueprint: Blueprint, way: Way, pace: Pace, *, as_json: bool) -> int:
+    endpoints, _ = way.find(blueprint.sleds)
+    with pace.logged("diff", blueprint) as log:
+        comparison = asyncio.run(compare(blueprint, endpoints, limits=pace.limits, listener=log.heard(nobody)))
     if as_json:
         print_json(comparison.as_json())
     else:

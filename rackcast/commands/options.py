@@ -40,17 +40,20 @@ class PrefixType(click.ParamType[IPv6Network]):
             self.fail(str(error), param, ctx)
 
 
+prefix_option = click.option(
+    "--allow-prefix",
+    type=PrefixType(),
+    metavar="PREFIX",
+    multiple=True,
+    help="With --dns: call only addresses in PREFIX, such as the rack's own /56; repeat it for several. "
+    "[default: fd00::/8, and loopback if the server is there]",
+)
+
+
 def rack_options(command: Command) -> Command:
     """Add the two ways to find the rack's daemons, and what goes with them; `rackcast.connect.Way` takes them."""
-    prefixes = "With --dns: call only addresses in PREFIX, such as the rack's own /56; repeat it for several."
     for option in (
-        click.option(
-            "--allow-prefix",
-            type=PrefixType(),
-            metavar="PREFIX",
-            multiple=True,
-            help=f"{prefixes} [default: fd00::/8, and loopback if the server is there]",
-        ),
+        prefix_option,
         click.option("--subscriptions", type=_FORMS, help="With --dns: how sled-agents name a port. [default: vmm]"),
         click.option("--dns", metavar="ADDRESS[:PORT]", help="Ask this internal DNS server where the daemons are."),
         click.option("--endpoints", metavar="FILE", help="Read where the daemons listen from FILE."),

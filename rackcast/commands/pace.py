@@ -27,7 +27,8 @@ def pace_options(command: Command) -> Command:
         "--deadline",
         type=click.FloatRange(min=0, min_open=True),
         metavar="SECONDS",
-        help=f"Begin no write after so long; what is not done then is owed. [default: {Limits().run_seconds:g}]",
+        help="Begin no write after so long, and wait no longer for what is only read; the rest is owed. "
+        f"[default: {Limits().run_seconds:g}]",
     )(command)
 
 

@@ -136,6 +136,26 @@ def test_diff_with_the_rack_ends_with_3_until_it_is_executed(run: Run, endpoints
     assert (after.code, json.loads(after.out)["changes"]) == (0, [])
 
 
+def test_diff_with_the_rack_is_logged_and_ends_in_time(
+    run: Run, rack: SimulatedRack, endpoints: Path, blueprint: Path, tmp_path: Path
+) -> None:
+    """It has the options of `observe`; without --rack they are wrong usage, since nobody is asked."""
+    assert run("execute", blueprint, "--endpoints", endpoints).code == 0
+    log = tmp_path / "log"
+    assert run("diff", blueprint, "--rack", "--endpoints", endpoints, "--log", log).code == 0
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {(line["command"], line.get("method", "GET")) for line in lines} == {("diff", "GET")}
+    assert [line["event"] for line in lines[:2]] == ["begin", "call"]
+    hang = {"target": "switch0 dpd", "kind": "timeout_before", "times": None}
+    httpx.post(f"{rack.control_url}/faults", json=hang).raise_for_status()
+    late = run("diff", blueprint, "--rack", "--endpoints", endpoints, "--deadline", "1")
+    assert (late.code, "the time of this run is over" in " ".join(late.out.split())) == (4, True)
+    assert "What was read is as the blueprint has it" in late.out
+    for option in (("--endpoints", endpoints), ("--log", log), ("--deadline", "1")):
+        alone = run("diff", blueprint, blueprint, *option)
+        assert (alone.code, f"{option[0]} goes with --rack" in alone.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "words",
     [(), ("--endpoints", "a.json", "--dns", "[::1]:53"), ("--endpoints", "a.json", "--subscriptions", "vmm")],

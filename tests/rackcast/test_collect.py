@@ -261,6 +261,14 @@ def test_a_name_server_that_is_silent_costs_the_switches(
     assert (named.code, list(unknown(told(named)))) == (4, ["switch0 peers", "switch0 backplane"])
 
 
+def test_prefixes_that_are_named_are_gone_by(run: Run, dsn: str, rack: SimulatedRack, folder: Path) -> None:
+    """A rack on loopback is not asked where loopback is not allowed; where it is, it is."""
+    way = ("collect", "--dsn", dsn, "--dns", rack.dns, *NICS, "-o", folder / "snapshot.json")
+    outside = run(*way, "--allow-prefix", "fd00:1::/32")
+    assert (outside.code, "outside the rack" in " ".join(outside.err.split())) == (4, True)
+    assert run(*way, "--allow-prefix", "::1/128").code == 0
+
+
 # --- nothing is written ---------------------------------------------------------------------------------------------
 
 
@@ -289,6 +297,7 @@ def test_switches_that_are_not_who_they_should_be_are_refused(
     ("words", "said"),
     [
         ((), "say where the switches are"),
+        (("--switch", "switch0=fd00::1", "--allow-prefix", "fd00::/8"), "--allow-prefix goes with --dns"),
         (("--dns", "[::1]:1", "--endpoints", "e.json"), "say once where the switches are"),
         (("--switch", "switch2=fd00::1"), "expected switch0=ADDRESS or switch1=ADDRESS"),
         (("--switch", "switch0"), "expected switch0=ADDRESS or switch1=ADDRESS"),
