@@ -38,8 +38,10 @@ SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
 )
 
 COMPARED: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
-    SENTENCES
-    | {Outcome.PARTIAL: ("What was read is as the blueprint has it; what could not be read stands below.", "yellow")}
+    {
+        **SENTENCES,
+        Outcome.PARTIAL: ("What was read is as the blueprint has it; what could not be read stands below.", "yellow"),
+    }
 )
 """The same of a comparison, which brings nothing about."""
 
