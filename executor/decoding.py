@@ -59,7 +59,7 @@ def _named(value: Json, where: str, names: type[Name], expected: str) -> Name:
     """
     if type(value) is not str:
         bad(where, expected, value)
-    name = _by_text(names).get(value)
+    name: Name | None = _by_text(names).get(value)
     if name is None:
         raise UnknownNameError(f"{where}: {value!r:.60} is not known as {expected}")
     return name

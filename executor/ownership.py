@@ -19,7 +19,7 @@ from uuid import UUID
 
 from attrs import evolve, field, frozen
 
-from blueprints.addresses import Address, salt_between
+from blueprints.addresses import Address, AddressKey, salt_between
 from blueprints.blueprint import Content
 from blueprints.identifiers import FLEET_VNI, Tag
 from blueprints.observation import Observation, Opaque, SeenExternal, SeenM2p, SeenRoute, SeenUnderlay
@@ -91,9 +91,14 @@ class Ownership:
             return groups
         return (address,) if any(group == address for group, _ in self.mappings) else ()
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether the blueprint holds any group."""
+        return bool(self.held_addresses or self.held_ids)
+
     def holds(self, *addresses: Address | None, tag: str = "") -> bool:
         """Rule O4: whether an object with these addresses and this tag belongs to a held group."""
-        if not self.held_addresses and not self.held_ids:
+        if not self.holds_any:
             return False
         named = named_by(tag) if tag else None
         by_tag = named is not None and (named[0] in self.held_ids or named[1] in self.held_addresses)
@@ -210,6 +215,9 @@ def _routes(observations: list[Observation]) -> Iterator[SeenRoute]:
 
 
 def _pairs(observations: list[Observation]) -> Iterator[SeenM2p]:
+    """Yield each mapping that any sled has, once; told apart by keys, which are compared without a call of Python."""
     tables = (sled.m2p for observation in observations for sled in observation.sleds.values() if sled.m2p)
+    pairs: dict[tuple[AddressKey, AddressKey], SeenM2p] = {}
     for table in {id(table): table for table in tables}.values():  # sleds share theirs
-        yield from table
+        pairs.update({(pair.group.key, pair.underlay.key): pair for pair in table})
+    yield from pairs.values()

@@ -10,11 +10,11 @@ Source: the packet engine's multicast tables, which the sled-agent hands through
 This file does not know switches, nor what is sent.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
-from blueprints.addresses import Address
+from blueprints.addresses import Address, AddressKey
 from blueprints.blueprint import (
     Departure,
     FilterMode,
@@ -24,7 +24,7 @@ from blueprints.blueprint import (
     SledTables,
     Subscription,
 )
-from blueprints.observation import SeenForwarding, SeenHop, SledObservation
+from blueprints.observation import SeenForwarding, SeenHop, SeenM2p, SledObservation
 from executor.changes import Change, Conflict, Foreign, ForwardingPut, Kind
 from executor.ownership import Ownership
 from executor.targets import Target
@@ -73,20 +73,22 @@ def sled_differences(view: SledView, alike: Alike) -> Iterator[Item]:
 
 
 def _mappings(view: SledView) -> Iterator[Item]:
-    mapped: dict[Address, list[Address]] = {}
+    # By the keys of addresses, which are looked up and compared without a call of Python.
+    mapped: dict[AddressKey, list[SeenM2p]] = {}
     for pair in view.seen.m2p or ():
-        mapped.setdefault(pair.group, []).append(pair.underlay)
+        mapped.setdefault(pair.group.key, []).append(pair)
     for entry in view.tables.m2p:
-        yield _mapping(view, entry, mapped.pop(entry.group, []))
-    for group, underlays in mapped.items():
-        for underlay in underlays:
-            yield _unwanted_mapping(view, group, underlay)
+        yield _mapping(view, entry, mapped.pop(entry.group.key, ()))
+    for pairs in mapped.values():
+        for pair in pairs:
+            yield _unwanted_mapping(view, pair.group, pair.underlay)
 
 
-def _mapping(view: SledView, wanted: M2pEntry, mapped: list[Address]) -> Item:
+def _mapping(view: SledView, wanted: M2pEntry, pairs: Sequence[SeenM2p]) -> Item:
     if view.ours.holds(wanted.group, wanted.underlay):
         return Conflict(target=view.target, group=wanted.group, because="the group is held")
-    others = [underlay for underlay in mapped if underlay != wanted.underlay]
+    mapped = tuple([pair.underlay for pair in pairs])
+    others = [underlay for underlay in mapped if underlay.key != wanted.underlay.key]
     for underlay in others:
         if not view.ours.owns_mapping(wanted.group, underlay):
             because = f"a mapping of somebody else leads to {underlay}"
@@ -98,7 +100,7 @@ def _mapping(view: SledView, wanted: M2pEntry, mapped: list[Address]) -> Item:
         groups=(wanted.group,),
         subject=wanted.group,
         row=wanted,
-        seen=tuple(mapped) or None,
+        seen=mapped or None,
     )
 
 
@@ -113,10 +115,10 @@ def _unwanted_mapping(view: SledView, group: Address, underlay: Address) -> Item
 
 
 def _forwarding(view: SledView) -> Iterator[Item]:
-    entries = {row.underlay: row for row in view.seen.forwarding or ()}
+    entries = {row.underlay.key: row for row in view.seen.forwarding or ()}
     for wanted in view.tables.forwarding:
-        seen = entries.pop(wanted.underlay, None)
-        if view.ours.holds(*view.ours.groups_of(wanted.underlay), wanted.underlay):
+        seen = entries.pop(wanted.underlay.key, None)
+        if view.ours.holds_any and view.ours.holds(*view.ours.groups_of(wanted.underlay), wanted.underlay):
             continue  # its mapping is reported
         yield from _hops(view, wanted, seen)
     for entry in entries.values():
@@ -160,7 +162,7 @@ def same_hops(wanted: ForwardingEntry, seen: SeenForwarding) -> bool:
 
 def _same_hop(wanted: NextHop, seen: SeenHop) -> bool:
     return (
-        wanted.next_hop == seen.next_hop
+        wanted.next_hop.key == seen.next_hop.key
         and wanted.replication.value == seen.replication
         and wanted.filter.mode is seen.mode
         and wanted.filter.sources == seen.sources

@@ -145,7 +145,7 @@ def test_fields_that_are_not_known_are_left_out() -> None:
 def test_a_member_that_was_read_before_excuses_no_other(field: str, wrong: Any, told: str) -> None:
     """A member that is wrong is refused with its place, however like one it is that was right."""
     right = UNDERLAY["members"][0]  # type: ignore[index]
-    assert decoding.group(UNDERLAY, "g")
+    decoding.group(UNDERLAY, "g")
     with pytest.raises(BadAnswerError) as caught:
         decoding.group(UNDERLAY | {"members": [right, right | {field: wrong}]}, "g")
     assert str(caught.value) == f"g.members[1].{told}"
