@@ -35,7 +35,18 @@ COMMANDS: dict[str, str] = {
 """Name and purpose; the command itself is ``rackcast.commands.<name>.<name>``, a dash being an underscore there."""
 
 
+class _ReaderGoneError(Exception):
+    """Whoever read standard output stopped reading."""
+
+
 class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click, which is around this, would end with 1 for a pipe that nobody reads."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderGoneError from None
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         return list(COMMANDS)
 
@@ -90,7 +101,7 @@ def main(arguments: list[str] | None = None) -> Any:
     except DeviceError as error:
         say(f"no answer to trust: {error}", error=True)
         sys.exit(Exit.PARTIAL)
-    except BrokenPipeError:
+    except (BrokenPipeError, _ReaderGoneError):
         # Whoever read us has enough; what Python still holds goes nowhere instead of into an error at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.PIPE_CLOSED)

@@ -3,11 +3,13 @@
 Every text that came from outside passes `rackcast.saying.safe`. This file does not know commands.
 """
 
+import errno
+import os
 import re
 import sys
 from collections.abc import Iterable
 from io import StringIO
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -44,12 +46,24 @@ class _Trimmed(StringIO):
         return len(text)
 
 
+class _Console(Console):
+    """A console that leaves it to the command line what becomes of it when nobody reads any more."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise what was caught, instead of ending the process with another exit code.
+
+        Raises:
+            BrokenPipeError: always.
+        """
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
 def console(*, error: bool = False) -> Console:
     """Return a console on standard output (or error), as wide as the terminal, 118 columns where there is none."""
     stream = sys.stderr if error else sys.stdout
     if stream.isatty():
-        return Console(file=stream, highlight=False)
-    return Console(file=_Trimmed(stream), highlight=False, width=118)
+        return _Console(file=stream, highlight=False)
+    return _Console(file=_Trimmed(stream), highlight=False, width=118)
 
 
 def print_json(document: dict[str, Any], *, error: bool = False) -> None:

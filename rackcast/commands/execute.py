@@ -14,6 +14,7 @@ from blueprints.text import dumps
 from executor.execute import execute as carry_out
 from executor.report import Report, unfinished
 from executor.safeguards import Safeguards
+from rackcast.bulk import bulk
 from rackcast.commands.guards import guard_options, safeguards
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
 from rackcast.commands.pace import Pace, pace_options
@@ -34,6 +35,7 @@ from rackcast.terminal import console, print_json
 @pace_options
 @json_option
 @click.pass_context
+@bulk()
 def execute(
     ctx: click.Context,
     /,
@@ -55,14 +57,14 @@ def execute(
         write_text(report, dumps(unfinished(read, dry_run=dry_run).as_json()))
     with terminable():
         done = run(read, Way(**options), dry_run=dry_run, guards=guards, pace=pace, quiet=as_json)
+    if report is not None:  # before anybody can stop reading
+        write_text(report, dumps(done.as_json()))
     if as_json:
         print_json(done.as_json())
     else:
         if dry_run:
             print_calls(done)
         print_report(console(error=dry_run), done)
-    if report is not None:
-        write_text(report, dumps(done.as_json()))
     ctx.exit(done.exit_code)
 
 

@@ -5,6 +5,7 @@ This file does not know what a run does.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import isfinite
 from typing import Any, Protocol
 
 import click
@@ -18,6 +19,12 @@ from rackcast.logs import opened
 Command = Callable[..., Any]
 
 
+def _finite(_: click.Context, __: click.Parameter, seconds: float | None) -> float | None:
+    if seconds is not None and not isfinite(seconds):
+        raise click.BadParameter(f"{seconds} is no time that passes")
+    return seconds
+
+
 def pace_options(command: Command) -> Command:
     """Add the options that `Pace.taken` takes."""
     command = click.option(
@@ -26,6 +33,7 @@ def pace_options(command: Command) -> Command:
     return click.option(
         "--deadline",
         type=click.FloatRange(min=0, min_open=True),
+        callback=_finite,
         metavar="SECONDS",
         help="Begin no write after so long, and wait no longer for what is only read; the rest is owed. "
         f"[default: {Limits().run_seconds:g}]",

@@ -151,6 +151,7 @@ def test_diff_with_the_rack_is_logged_and_ends_in_time(
     late = run("diff", blueprint, "--rack", "--endpoints", endpoints, "--deadline", "1")
     assert (late.code, "the time of this run is over" in " ".join(late.out.split())) == (4, True)
     assert "What was read is as the blueprint has it" in late.out
+    assert run("diff", blueprint, "--rack", "--endpoints", endpoints, "--deadline", "nan").code == 2
     for option in (("--endpoints", endpoints), ("--log", log), ("--deadline", "1")):
         alone = run("diff", blueprint, blueprint, *option)
         assert (alone.code, f"{option[0]} goes with --rack" in alone.err) == (2, True)

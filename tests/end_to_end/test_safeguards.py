@@ -1,6 +1,7 @@
 """What keeps `rackcast execute` from doing harm, from the command line, against a simulated rack."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -162,6 +163,20 @@ def test_a_run_that_is_told_to_end_says_what_to_do_and_sends_nothing_more(
     time.sleep(0.2)
     assert len(_written(rack)) == written
     assert run("execute", plans[0], *way).code == 0
+
+
+def test_the_report_is_written_though_nobody_reads_what_is_printed(
+    endpoints: Path, plans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """A run whose reader has gone ends with 141, and its report file says what was done all the same."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = ("execute", plans[0], "--endpoints", endpoints, "--report", tmp_path / "report.json")
+    command = [sys.executable, "-m", "rackcast", *map(str, words)]
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    assert subprocess.run(command, env=environment, stdout=writing, check=False).returncode == 141
+    os.close(writing)
+    assert json.loads((tmp_path / "report.json").read_text())["outcome"] == "converged"
 
 
 def test_a_file_that_cannot_be_written_is_named(

@@ -66,6 +66,18 @@ def test_whoever_stops_reading_is_no_failure(blueprint: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.parametrize("words", [("show",), ("show", "--json"), ("check",)])
+def test_whoever_stopped_reading_is_told_by_the_exit_code(blueprint: Path, words: tuple[str, ...]) -> None:
+    """Text and JSON alike end with 141 when the reader is gone before they are written, and not with a failure."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "rackcast", words[0], str(blueprint), *words[1:]]
+    for environment in (os.environ, os.environ | {"PYTHONUNBUFFERED": "1"}):
+        ended = subprocess.run(command, env=environment, stdout=writing, stderr=subprocess.PIPE, check=False)
+        assert (ended.returncode, ended.stderr) == (141, b"")
+    os.close(writing)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
 def test_a_full_disk_is_said_in_one_line(blueprint: Path) -> None:
     """Output that cannot be written ends with 7 and the system's own words."""
