@@ -7,11 +7,14 @@ from attrs import evolve
 from blueprints.endpoints import Endpoints
 from blueprints.identifiers import SwitchSlot
 from blueprints.run_report import Outcome, TargetState
+from executor.limits import Allowance, Allowances
+from executor.safeguards import Safeguards
 from tests.executor.bench import Bench, planned
 from tests.simrack.rows import G4, LISTENER, MOVER, PICKER, S4, small_rack
 
 PLAN = planned(small_rack())
 OTHER_RACK = UUID(int=7)
+NONE = Allowances(members=Allowance(number=0), groups=Allowance(number=0), rows=Allowance(number=0))
 
 
 def test_another_racks_blueprint_writes_nothing(bench: Bench) -> None:
@@ -31,10 +34,13 @@ def test_no_switch_is_written_while_no_sled_answers(bench: Bench) -> None:
     assert bench.run(PLAN).outcome is Outcome.CONVERGED
     bench.forget_calls()
     empty = planned(evolve(small_rack(), members=()))
-    report = bench.run(empty, endpoints=evolve(bench.rack.endpoints, sleds={}))
+    report = bench.run(
+        empty, endpoints=evolve(bench.rack.endpoints, sleds={}), safeguards=Safeguards(allowances=NONE)
+    )
     assert report.outcome is Outcome.PARTIAL
+    assert any(loss.beyond for loss in report.losses)
     assert "this may be another rack" in {owed.because for owed in report.owed if owed.kind}.pop()
-    # It takes all members away, beyond any limit; but nobody is asked to accept that of another rack.
+    # It takes more away than is allowed; but nobody is asked to accept that of another rack.
     assert {standing.state for standing in report.targets} == {TargetState.OWED}
     assert bench.calls() == []
 
