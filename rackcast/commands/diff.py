@@ -9,6 +9,7 @@ from blueprints.blueprint import Blueprint
 from blueprints.files import read_blueprint
 from executor.compare import compare
 from executor.progress import nobody
+from rackcast.bulk import bulk
 from rackcast.changes import changes_document, print_changes
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
 from rackcast.commands.pace import Pace, pace_options
@@ -26,6 +27,7 @@ from rackcast.terminal import console, print_json
 @pace_options
 @json_option
 @click.pass_context
+@bulk()
 def diff(ctx: click.Context, /, blueprint: str, other: str | None, rack: bool, as_json: bool, **way: Any) -> None:
     """Show what OTHER changes after BLUEPRINT, or with --rack what would have to be written to the rack.
 

@@ -13,6 +13,7 @@ from blueprints.observation import Observation, Silence
 from executor.classes import classified
 from executor.observe import observe as ask
 from executor.progress import nobody
+from rackcast.bulk import bulk
 from rackcast.commands.options import json_option, rack_options
 from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
@@ -31,6 +32,7 @@ from rackcast.terminal import console, print_json, table
 @pace_options
 @json_option
 @click.pass_context
+@bulk()
 def observe(
     ctx: click.Context,
     /,
