@@ -16,7 +16,10 @@ from simrack.web.answers import NO_CONTENT, Answer, answer, bad_request, refused
 from simrack.web.fault_kinds import DNS
 from simrack.web.requests import Request, ip, need, of_kind, parsed, uuid
 from simrack.web.router import Route
-from simrack.world import World
+from simrack.world import REAR_PORTS, World
+
+_AT_ONCE = 1_000_000
+"""Seconds that may pass in one call: everything due on the way is done, which takes as long as it takes."""
 
 
 @define
@@ -56,7 +59,9 @@ class MachineControl:
             sled_id = parsed(text, uuid, text)
             if sled_id not in self.world.agents:
                 raise refused(404, f"no sled {sled_id}")
-            cubbies[sled_id] = None if cubby is None else of_kind(cubby, int, text)
+            if cubby is not None and of_kind(cubby, int, text) not in range(len(REAR_PORTS)):
+                raise bad_request(f"cubby of {sled_id}: {cubby} is not 0 to {len(REAR_PORTS) - 1}")
+            cubbies[sled_id] = cubby
         self.world.move(cubbies)
         return NO_CONTENT
 
@@ -74,8 +79,8 @@ class MachineControl:
 
     async def _advance(self, request: Request) -> Answer:
         seconds = request.json().get("seconds") if isinstance(request.json(), dict) else None
-        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
-            raise bad_request("seconds is a number, 0 or more")
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds <= _AT_ONCE:
+            raise bad_request(f"seconds is a number, 0 to {_AT_ONCE}")
         await self.world.clock.advance(seconds)
         return answer({"now": self.world.clock.now})
 

@@ -6,6 +6,7 @@ the parts mean.
 
 import json
 from collections.abc import Callable
+from math import isfinite
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote_to_bytes
 from uuid import UUID
@@ -27,7 +28,23 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+def _in_range(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError(f"number out of range: {text:.60}")
+    return number
+
+
+def _each_once(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(fields)
+    if len(named) != len(fields):
+        names = [name for name, _ in fields]
+        raise ValueError(f"duplicate field `{next(name for name in names if names.count(name) > 1)}`")
+    return named
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant, parse_float=_in_range, object_pairs_hook=_each_once)
+"""As strict as serde_json: no number that is none, no number too large for 64 bits, no field twice."""
 
 
 @define

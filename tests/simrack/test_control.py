@@ -193,6 +193,13 @@ class TestWiring:
         assert len(talk.heard({"instance": SPEAKER})) == 4
         assert talk.control("PUT", "/wiring", {str(uid(2, 9)): 3}).status_code == 404
 
+    @pytest.mark.parametrize("cubby", [-1, 32, True, "3"])
+    def test_a_sled_is_plugged_into_cubbies_that_there_are(self, talk: Talk, cubby: Json) -> None:
+        """0 to 31; anything else is refused, and its cables stay where they are."""
+        program(talk)
+        assert talk.control("PUT", "/wiring", {str(SLEDS[2]): cubby}).status_code == 400
+        assert len(talk.heard({"instance": SPEAKER})) == 4
+
 
 class TestPeers:
     """GET /peers of ddmd."""

@@ -145,9 +145,16 @@ def test_the_path_is_read_before_the_body(talk: Talk) -> None:
         assert answer.json()["message"].startswith("bad parameter in URL path")
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b'{"a":NaN}', b"\xff", b"[" * 100_000])
+MAPPING = f'"group":"{G4}","underlay":"{U4}"'
+MORE = ('"a":NaN', '"a":1e999', f'"group":"{G4}"')
+"""What makes a body wrong in which a mapping is told well: numbers that are none or too large, a field again."""
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b"[" * 100_000, *(f"{{{MAPPING},{more}}}".encode() for more in MORE)]
+)
 def test_a_body_that_is_not_json_is_400(talk: Talk, body: bytes) -> None:
-    """Nothing, half of something, numbers that are none, other encodings and bottomless nesting."""
+    """Nothing, half of something, other encodings, bottomless nesting, and what only lenient readers take."""
     url = talk.rack.url(f"sled {SLEDS[0]}") + "/networking/mcast-m2p"
     answer = talk.client.put(url, content=body, headers={"api-version": "49.0.0"})
     assert answer.status_code == 400
