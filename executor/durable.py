@@ -94,7 +94,7 @@ def write(path: Path, data: bytes) -> None:
         scratch.replace(path)
         _flush_folder(path.parent)
     except OSError as error:  # a full disk names no file, the others name the scratch
-        raise OSError(error.errno, error.strerror, str(path)) from None
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
 
 
 def _flush_folder(folder: Path) -> None:
