@@ -121,7 +121,7 @@ class Dpd:
             HttpError: 400 refused by the rules, or the underlay group is not there; 409 exists; 507 full.
         """
         check_group(group)
-        check_external(group, external)
+        check_external(group, external, main=self.main)
         self._refuse_existing(group)
         target = self.underlay.get(external.nat.internal_ip)
         if target is None:
@@ -146,7 +146,7 @@ class Dpd:
         if known is None:
             raise refused(404, f"no external group {group}")
         self._check_owner(known.tag, tag)
-        check_external(group, external)
+        check_external(group, external, main=self.main)
         target = self.underlay.get(external.nat.internal_ip)
         if target is None and external.vlan_id != known.external.vlan_id:
             raise bad_request(f"underlay group {external.nat.internal_ip} does not exist")

@@ -5,6 +5,7 @@ Each function returns nothing or raises the 400. This file does not know tables.
 
 import re
 from collections.abc import Iterable
+from ipaddress import IPv6Network
 
 from blueprints.addresses import Address
 from simrack.addresses import dpd_source_refusal, group_refusal, is_source_specific, is_underlay
@@ -48,8 +49,13 @@ def check_underlay(group: Address) -> None:
         raise bad_request(f"{group} is not in ff04::/64")
 
 
-def check_external(group: Address, external: External) -> None:
+_MAIN_SSM = IPv6Network("ff30::/12")
+
+
+def check_external(group: Address, external: External, *, main: bool = False) -> None:
     """Refuse attributes that do not fit *group* or each other.
+
+    The revision *main* takes more groups of IPv6 to be source-specific.
 
     Raises:
         HttpError: 400.
@@ -63,7 +69,7 @@ def check_external(group: Address, external: External) -> None:
         reason = dpd_source_refusal(source)
         if reason is not None:
             raise bad_request(reason)
-    if external.sources is None and is_source_specific(group):
+    if external.sources is None and (is_source_specific(group) or (main and group.ip in _MAIN_SSM)):
         raise bad_request(f"{group} is source-specific and needs at least one source")
 
 

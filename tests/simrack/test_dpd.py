@@ -326,6 +326,14 @@ def test_a_source_of_the_other_family_is_kept_and_never_matches(talk: Talk) -> N
     assert talk.state()["switches"]["switch0"]["rows"]["filter v4"] == 1
 
 
+@pytest.mark.parametrize(("revision", "status"), [("e2e", 201), ("main", 400)])
+def test_the_revision_says_which_groups_of_ipv6_are_source_specific(talk: Talk, revision: str, status: int) -> None:
+    """Revision main wants a source for every group of ff30::/12, also where the other asks for none."""
+    ok(talk.control("PUT", "/dpds", {"backend": "tofino_stub", "revision": revision}))
+    ok(talk.dpd("POST", UNDERLAYS, underlay()))
+    assert talk.dpd("POST", EXTERNALS, external("ff35:20::5") | {"sources": None}).status_code == status
+
+
 @pytest.mark.parametrize("sources", [None, [], ["Any"]])
 def test_a_source_specific_group_needs_a_source(talk: Talk, sources: Json) -> None:
     """No source, or any, is refused where the address asks for named ones."""
