@@ -111,6 +111,8 @@ class Witness:
         self._call = call
         self._touched = self._reach(call)
         self._swept = self._forgotten(call)
+        if call.given_up:  # between its halves, too, it takes effect behind the back of the run
+            self._tainted.add(_place(call.target))
 
     def _forgotten(self, call: Call) -> bool:
         """Return whether *call* makes a group whose rows its chip still has, forgotten by its dpd."""
