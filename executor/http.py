@@ -8,7 +8,7 @@ This file does not know what is sent, nor what a status means beyond whether it 
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import lru_cache, partial
 
@@ -62,6 +62,20 @@ class _Request:
     @property
     def writing(self) -> bool:
         return self.method != "GET"
+
+
+def tries(limits: Limits, again: type[Exception]) -> AsyncIterator[stamina.Attempt]:
+    """Return the tries that *limits* allow, with growing pauses between them, for as long as one ends in *again*."""
+    return aiter(
+        stamina.retry_context(
+            on=again,
+            attempts=limits.tries,
+            timeout=None,
+            wait_initial=limits.pause_seconds,
+            wait_max=limits.pause_most_seconds,
+            wait_jitter=limits.pause_jitter_seconds,
+        )
+    )
 
 
 @define(kw_only=True, eq=False)
@@ -166,16 +180,8 @@ class Client:
 
         Only a first try that failed comes here: making ready to try again costs a third of a whole call.
         """
-        limits = self.limits
         with suppress(_UnsettledError):
-            async for attempt in stamina.retry_context(
-                on=_UnsettledError,
-                attempts=limits.tries,
-                timeout=None,
-                wait_initial=limits.pause_seconds,
-                wait_max=limits.pause_most_seconds,
-                wait_jitter=limits.pause_jitter_seconds,
-            ):
+            async for attempt in tries(self.limits, _UnsettledError):
                 with attempt:
                     if attempt.num > 1:
                         outcome = await self._outcome(request, attempt.num)

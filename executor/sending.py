@@ -11,7 +11,6 @@ from contextlib import suppress
 from enum import StrEnum
 from types import MappingProxyType
 
-import stamina
 from attrs import evolve, frozen
 
 from blueprints.endpoints import SubscriptionForm
@@ -21,7 +20,7 @@ from executor.actions import Effect
 from executor.answers import Answer, UnreachedError
 from executor.calls import Call, apart, call_for
 from executor.changes import Change
-from executor.http import Client
+from executor.http import Client, tries
 from executor.statuses import ENDPOINTS, LOST, OUTLASTED, STEPS, Endpoint, Meaning, NextStep, meaning
 
 
@@ -131,17 +130,9 @@ async def _settled(client: Client, call: Call) -> Sent:
     What is refused as existing while nothing can be read of it to the end is left over in the chip: nobody can
     reach it by this API, so no run will mend it.
     """
-    limits = client.limits
     last = Sent(call=call, outcome=CallOutcome.OWED, note="exists, and cannot be read", step=NextStep.REPORT)
     with suppress(_StillThereError):
-        async for attempt in stamina.retry_context(
-            on=_StillThereError,
-            attempts=limits.tries,
-            timeout=None,
-            wait_initial=limits.pause_seconds,
-            wait_max=limits.pause_most_seconds,
-            wait_jitter=limits.pause_jitter_seconds,
-        ):
+        async for attempt in tries(client.limits, _StillThereError):
             with attempt:
                 last = await _looked_up(client, call)
                 if last.step is NextStep.COMPARE:
