@@ -367,9 +367,10 @@ def test_observations_come_back() -> None:
                 "mrib_routes": [
                     {"group": "233.252.0.1", "source": None, "vni": 77, "underlay_group": "ff04::e9fc:1"}
                 ],
+                "opaque": [],
             }
         },
-        "sleds": {"00000000-0000-4000-8000-000000000014": {"m2p": None, "forwarding": []}},
+        "sleds": {"00000000-0000-4000-8000-000000000014": {"m2p": None, "forwarding": [], "opaque": []}},
         "silent": [{"target": "switch1 dpd", "reason": "refused"}],
     }
     assert observation_document(observation_from(document, "case")) == document

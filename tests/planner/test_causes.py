@@ -13,7 +13,7 @@ from planner.plan import plan
 from tests.planner.known_facts import Inputs, known_facts, without
 from tests.strategies import losing_witnesses, losses, pick, shuffle, snapshots, successors
 
-MANY = settings(max_examples=200)
+MANY = settings(max_examples=60)
 
 
 @st.composite
@@ -41,10 +41,18 @@ def changes(draw: Any, before: Inputs) -> Inputs:
     other = draw(snapshots())
     (table,) = pick(draw, ["groups", "underlay_groups", "members", "instances", "sleds"])
     mine, theirs = list(getattr(snapshot, table)), list(getattr(other, table))
-    assume(theirs)
+    if not theirs:
+        return before
     rows = {row.id: row for row in mine} | {row.id: row for row in shuffle(draw, theirs)[:1]}
     edited: Any = {table: rows.values()}
     return evolve(snapshot, **edited), parent
+
+
+@st.composite
+def before_and_after(draw: Any) -> tuple[Inputs, Inputs]:
+    """Draw what two plans are made from, the second by a change; in one, for what is drawn from has a long repr."""
+    before = draw(inputs())
+    return before, draw(changes(before))
 
 
 def told(blueprint: Blueprint) -> dict[tuple[str, ...], Entry]:
@@ -56,11 +64,10 @@ def told(blueprint: Blueprint) -> dict[tuple[str, ...], Entry]:
 
 
 @MANY
-@given(st.data())
-def test_what_is_not_cited_changes_nothing(data: st.DataObject) -> None:
+@given(before_and_after())
+def test_what_is_not_cited_changes_nothing(pair: tuple[Inputs, Inputs]) -> None:
     """An entry whose cited facts all stay is the same entry, whatever else has changed."""
-    before = data.draw(inputs())
-    after = data.draw(changes(before))
+    before, after = pair
     first, second = plan(*before), plan(*after)
     assume(first is not before[1])
     known, now = known_facts(*before), known_facts(*after)
