@@ -244,7 +244,7 @@ def structure(data: Any, kind: type[T], source: str, path: str = "") -> T:
     """Return *data* as a *kind*.
 
     Args:
-        data: plain data, as `blueprints.text.loads` gives them.
+        data: plain data, as `blueprints.notation.loads` gives them.
         kind: a class of the vocabulary.
         source: what the input is called in the error.
         path: where *data* stands in that input.

@@ -27,10 +27,11 @@ from blueprints.documents import (
 )
 from blueprints.endpoints import Endpoints
 from blueprints.errors import InputRejectedError, Mistake
+from blueprints.notation import loads
 from blueprints.observation import Observation
 from blueprints.quick_documents import quick_blueprint, quick_snapshot
 from blueprints.snapshot import Snapshot
-from blueprints.text import dumps, loads
+from blueprints.text import dumps
 
 STANDARD = "-"
 """The name of standard input and output."""
@@ -100,7 +101,7 @@ def read_document(name: str) -> Any:
     """Return the plain data of the file *name*.
 
     Raises:
-        InputRejectedError: see `read_text` and `blueprints.text.loads`.
+        InputRejectedError: see `read_text` and `blueprints.notation.loads`.
     """
     return loads(read_text(name), name)
 

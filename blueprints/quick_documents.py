@@ -28,14 +28,14 @@ from blueprints.errors import InputRejectedError
 from blueprints.file_form import FileContent, from_file
 from blueprints.quick import fits, parts_of, quick
 from blueprints.snapshot import Snapshot
-from blueprints.text import items, loads
+from blueprints.text import items, loads_json
 
 _REFUSALS = (InputRejectedError, UnicodeDecodeError, ValueError)
 """What slow reading of a part raises."""
 
 
 def _plain(part: Raw) -> Any:
-    return loads(bytes(part).decode(), ".json")
+    return loads_json(bytes(part).decode(), "")
 
 
 def quick_snapshot(data: bytes) -> Snapshot | None:

@@ -1,10 +1,9 @@
-"""Canonical text: plain data to text and back.
+"""Canonical text: plain data to text, and JSON to plain data.
 
 The text is JSON laid out one entry per line, which is YAML too: it reads and compares well and loads at JSON
-speed. Equal data give equal text. Reading takes JSON or YAML of the kind people write by hand: of YAML only
-what means the same everywhere (no tags, no dates, no numbers in base 60, no yes and no).
+speed. Equal data give equal text.
 
-This file does not know what the data mean, nor files.
+This file does not know what the data mean, nor files, nor what else people write (`blueprints.notation`).
 """
 
 import json
@@ -12,13 +11,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
-import yaml
-from attrs import define, field, frozen
+from attrs import frozen
 
 from blueprints.errors import InputRejectedError, Mistake
 
 MAX_DEPTH = 64
 """How deep a document may nest; ours need 8."""
+
+TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
 
 _ESCAPED = re.compile(
     "[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff"  # JSON may hold these raw, YAML may not (YAML 1.2, 5.1)
@@ -133,31 +133,28 @@ def _spread_object(value: dict[str, Any], depth: int) -> Iterator[str]:
     yield f"\n{pad[1:]}}}" if value else f"{{\n\n{pad[1:]}}}"
 
 
-def loads(text: str, source: str) -> Any:
-    """Return the data written in *text*, as JSON or YAML.
+def loads_json(text: str, source: str) -> Any:
+    """Return the data written in *text* as JSON.
 
     Args:
         text: the whole document.
-        source: what to call it in mistakes; a name that ends in ``.json`` is never tried as YAML.
+        source: what to call it in mistakes.
 
     Raises:
-        InputRejectedError: neither JSON nor the YAML we read; says where.
+        InputRejectedError: no JSON, or JSON that we do not read; says where.
     """
-    json_only = source.removesuffix(".gz").endswith(".json")
-    if json_only or text.lstrip()[:1] in ("{", "["):
-        try:
-            return _loads_json(text)
-        except json.JSONDecodeError as error:
-            if json_only:
-                _reject(source, error.lineno, error.colno, error.msg)
-        except RecursionError:
-            _reject(source, 1, 1, f"nested deeper than {MAX_DEPTH}")
-        except ValueError as error:
-            _reject(source, 1, 1, str(error))
-    return _YamlReader(source).read(text)
+    try:
+        return data_of(text, source)
+    except json.JSONDecodeError as error:
+        reject(source, error.lineno, error.colno, error.msg)
 
 
-def _reject(source: str, line: int, column: int, message: str) -> NoReturn:
+def reject(source: str, line: int, column: int, message: str) -> NoReturn:
+    """Refuse *source* for what is wrong at one place of it.
+
+    Raises:
+        InputRejectedError: always.
+    """
     raise InputRejectedError(source, [Mistake(f"line {line}, column {column}", message)])
 
 
@@ -165,22 +162,39 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """An escape that is half a character; in pairs they are a whole one."""
 
 
-def _loads_json(text: str) -> Any:
+def data_of(text: str, source: str) -> Any:
     """Return the data in *text*, with the limits that YAML has by itself.
 
     Raises:
-        ValueError: not JSON, or JSON that we do not read.
+        JSONDecodeError: no JSON.
+        InputRejectedError: JSON that we do not read.
     """
-    data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    try:
+        data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        _refuse_halves(text, data)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        reject(source, 1, 1, TOO_DEEP)
+    except ValueError as error:
+        reject(source, 1, 1, str(error))
     if _is_too_deep(data):
-        raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        reject(source, 1, 1, TOO_DEEP)
+    return data
+
+
+def _refuse_halves(text: str, data: Any) -> None:
+    """Refuse escapes that are half a character.
+
+    Raises:
+        ValueError: there is one.
+    """
     if _SURROGATE.search(text):
         try:
             json.dumps(data, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             half = ord(error.object[error.start])
             raise ValueError(f"\\u{half:04x} is half a character") from None
-    return data
 
 
 def _is_too_deep(data: Any) -> bool:
@@ -207,127 +221,3 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number that can be kept")
-
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})")
-_PLAIN_WORDS = {
-    "": None, "~": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
-}  # fmt: skip
-"""The words of YAML's core schema (YAML 1.2 section 10.3.2)."""
-
-MAX_VALUES = 20_000_000
-"""How many values a document may come to once its aliases are spelled out; a large snapshot has a million."""
-
-
-@define
-class _Open:
-    """A collection that is being read."""
-
-    collection: Any
-    anchor: str | None
-    key: list[str] = field(factory=list)
-    """The key that waits for its value; empty: none."""
-    size: int = 1
-    height: int = 1
-
-
-class _YamlReader:
-    """Builds data from YAML events, without recursion, so that no text can exhaust the stack."""
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        self.stack: list[_Open] = []
-        self.anchors: dict[str, tuple[Any, int, int]] = {}
-        """What a name stands for, with its size and height, once it is whole."""
-        self.document: Any = None
-
-    def read(self, text: str) -> Any:
-        try:
-            for event in yaml.parse(text, Loader=_LOADER):
-                self._take(event)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            _reject(self.source, line, column, error.problem or "not YAML")
-        except yaml.YAMLError as error:
-            _reject(self.source, 1, 1, str(error).splitlines()[0])
-        return self.document
-
-    def _refuse(self, event: Any, message: str) -> NoReturn:
-        _reject(self.source, event.start_mark.line + 1, event.start_mark.column + 1, message)
-
-    def _take(self, event: Any) -> None:
-        if isinstance(event, yaml.DocumentStartEvent) and self.document is not None:
-            self._refuse(event, "one file holds one document")
-        if isinstance(event, yaml.AliasEvent):
-            self._place_alias(event)
-        elif isinstance(event, yaml.ScalarEvent):
-            value = self._scalar(event)
-            self._place(value, event)
-            self._count(event, 1, 0)
-            if event.anchor:
-                self.anchors[event.anchor] = (value, 1, 0)
-        elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
-            self._open(event)
-        elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
-            self._close(event)
-
-    def _open(self, event: Any) -> None:
-        if event.tag is not None and not event.implicit:
-            self._refuse(event, f"tags such as {event.tag} are not read")
-        if len(self.stack) >= MAX_DEPTH:
-            self._refuse(event, f"nested deeper than {MAX_DEPTH}")
-        collection: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
-        self._place(collection, event)
-        self.stack.append(_Open(collection, event.anchor))
-
-    def _close(self, event: Any) -> None:
-        closed = self.stack.pop()
-        if closed.anchor:
-            self.anchors[closed.anchor] = (closed.collection, closed.size, closed.height)
-        self._count(event, closed.size, closed.height)
-
-    def _place_alias(self, event: Any) -> None:
-        """Put what the name stands for in its place; limits hold as if it were written out."""
-        if event.anchor not in self.anchors:
-            self._refuse(event, f"*{event.anchor} stands for nothing that is whole yet")
-        value, size, height = self.anchors[event.anchor]
-        if len(self.stack) + height > MAX_DEPTH:
-            self._refuse(event, f"nested deeper than {MAX_DEPTH}")
-        self._place(value, event)
-        self._count(event, size, height)
-
-    def _count(self, event: Any, size: int, height: int) -> None:
-        if self.stack:
-            self.stack[-1].size += size
-            self.stack[-1].height = max(self.stack[-1].height, height + 1)
-            if self.stack[-1].size > MAX_VALUES:
-                self._refuse(event, f"comes to more than {MAX_VALUES} values")
-
-    def _scalar(self, event: Any) -> Any:
-        plain, quoted = event.implicit
-        if not plain and not quoted:
-            self._refuse(event, f"tags such as {event.tag} are not read")
-        if event.style:
-            return event.value
-        if event.value in _PLAIN_WORDS:
-            return _PLAIN_WORDS[event.value]
-        return int(event.value) if _PLAIN_NUMBER.fullmatch(event.value) else event.value
-
-    def _place(self, value: Any, event: Any) -> None:
-        if not self.stack:
-            self.document = value
-            return
-        collection, key = self.stack[-1].collection, self.stack[-1].key
-        if isinstance(collection, list):
-            collection.append(value)
-        elif key:
-            collection[key.pop()] = value
-        elif not isinstance(value, str):
-            self._refuse(event, f"{value!r} cannot be a key: put it in quotes")
-        elif value in collection:
-            self._refuse(event, f"key {value!r} is given twice in one object")
-        else:
-            key.append(value)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from blueprints.errors import InputRejectedError, Mistake
-from blueprints.text import loads
+from blueprints.text import loads_json
 
 MAX_BYTES = 64 * 1024 * 1024
 """Nothing larger is read."""
@@ -54,7 +54,7 @@ def read_document(path: Path, wanted: str) -> dict[str, Any] | None:
     if data is None:
         return None
     try:
-        document = loads(data.decode(), f"{path}.json")
+        document = loads_json(data.decode(), str(path))
     except (UnicodeDecodeError, InputRejectedError):
         raise _rejected(path, "is no JSON") from None
     if not isinstance(document, dict) or document.pop("format", None) != wanted:

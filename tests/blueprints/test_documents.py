@@ -16,8 +16,9 @@ from blueprints.blueprint import Blueprint, Made
 from blueprints.documents import blueprint_from, expanded, file_form
 from blueprints.errors import InputRejectedError
 from blueprints.file_form import SHARED
+from blueprints.notation import loads
 from blueprints.snapshot import Group, GroupState, Member, MemberState, Snapshot
-from blueprints.text import dumps, loads
+from blueprints.text import dumps
 from planner.plan import plan
 from tests.planner.big_rack import big_rack
 from tests.planner.case_files import CASES, read_case

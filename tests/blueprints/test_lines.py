@@ -17,8 +17,9 @@ from blueprints.documents import (
     snapshot_pieces,
 )
 from blueprints.file_form import FileContent
+from blueprints.notation import loads
 from blueprints.snapshot import Group, Snapshot
-from blueprints.text import dumps, loads
+from blueprints.text import dumps
 from planner import plan
 from tests.strategies import snapshots
 

@@ -21,9 +21,9 @@ from blueprints.documents import (
 )
 from blueprints.errors import InputRejectedError
 from blueprints.identifiers import PortId, SwitchSlot
+from blueprints.notation import loads
 from blueprints.quick_documents import quick_blueprint, quick_snapshot
 from blueprints.snapshot import Snapshot
-from blueprints.text import loads
 from planner import plan
 from tests.strategies import snapshots
 

@@ -21,9 +21,10 @@ from blueprints.documents import (
 )
 from blueprints.endpoints import ENDPOINTS_FORMAT
 from blueprints.errors import InputRejectedError
+from blueprints.notation import loads
 from blueprints.observation import OBSERVATION_FORMAT
 from blueprints.snapshot import SNAPSHOT_FORMAT, Snapshot, VmmState
-from blueprints.text import dumps, loads
+from blueprints.text import dumps
 from tests.planner.case_files import CASES, read_snapshot
 from tests.strategies import shuffled, snapshots
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blueprints.errors import InputRejectedError
-from blueprints.text import MAX_DEPTH, dumps, loads
+from blueprints.notation import loads
+from blueprints.text import MAX_DEPTH, dumps
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 """All of Unicode but halves of characters."""

@@ -14,9 +14,10 @@ from blueprints.endpoints import SwitchEndpoints
 from blueprints.errors import InputRejectedError
 from blueprints.findings import finding
 from blueprints.identifiers import PortId, SwitchSlot
+from blueprints.notation import loads
 from blueprints.observation import Silence
 from blueprints.snapshot import MemberPorts, Policy, Snapshot, Source
-from blueprints.text import dumps, loads
+from blueprints.text import dumps
 from collector.assemble import Assembled, Stated, assemble
 from collector.live import Live, SwitchFacts
 from collector.report import collection

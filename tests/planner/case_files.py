@@ -36,8 +36,8 @@ from attrs import frozen
 
 from blueprints.blueprint import Blueprint
 from blueprints.documents import expanded, snapshot_from
+from blueprints.notation import loads
 from blueprints.snapshot import Snapshot
-from blueprints.text import loads
 from planner.plan import plan
 
 CASES = Path(__file__).parent / "cases"

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from blueprints.blueprint import Blueprint, LearnedFrom, SledPort
 from blueprints.checks import check
 from blueprints.documents import blueprint_from, expanded, file_form, snapshot_document, snapshot_from
+from blueprints.notation import loads
 from blueprints.snapshot import Snapshot
-from blueprints.text import dumps, loads
+from blueprints.text import dumps
 from planner.plan import plan
 from tests.oracle.delivery import Copies, Rack
 from tests.oracle.receivers import Hearing, astray, hearing_processes, hearings

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from blueprints.files import read_blueprint, read_snapshot, write_snapshot
-from blueprints.text import loads
+from blueprints.notation import loads
 from rackcast.main import COMMANDS
 from tests.rackcast.conftest import Ending, Run
 
