@@ -16,7 +16,7 @@ from blueprints.blueprint import Departure, HeardBy, HeldGroup, Subscription
 from blueprints.causes import DepartureCauses
 from blueprints.snapshot import Member, MemberState
 from planner.draft import Draft
-from planner.receivers import processes
+from planner.life_cycle import processes
 
 Owed = tuple[UUID, Departure]
 """A sled and a leave."""

@@ -4,12 +4,13 @@ Each pass takes a draft and returns one with more in it; no pass changes what an
 group may be held (`Draft.holding`). This file does not know any rule.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from uuid import UUID
 
 import networkx
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
+from msgspec import Struct
 
 from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
 from blueprints.blueprint import (
@@ -26,8 +27,8 @@ from blueprints.blueprint import (
 from blueprints.causes import NO_CAUSES, Absence, Apart, ApartMember, Causes, DepartureCauses, PortCauses, SledCauses
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import SwitchSlot, Tag
-from blueprints.snapshot import Group, Instance, Member, Snapshot, Vmm
-from blueprints.words import Word
+from blueprints.snapshot import Group, Instance, Member, Snapshot
+from planner.seats import Seat
 
 
 @frozen(kw_only=True)
@@ -52,35 +53,46 @@ class LiveGroup:
     tag: Tag
 
 
-class Verdict(Word):
-    """What the life cycle says of a live member."""
-
-    RECEIVES = "its instance is on a sled"
-    KEEPS = "its instance is stopping: what it has stays until its VMM is gone"
-    WAITS = "its instance is not on a sled yet"
-    LOST = "its instance's VMM is gone"
-    PARKED = "its instance is not running"
-    REFUSED = "what it asks for cannot be granted"
-
-
-@define(eq=False)
-class Membership:
-    """A live member of a planned group, judged. Not to be changed: it is not frozen because there are very many."""
+class Membership(Struct, frozen=True, gc=False):
+    """A live member of a planned group, judged. A struct, because there are very many."""
 
     row: Member
-    verdict: Verdict
-    hears: tuple[Vmm, ...]
-    """The processes that shall be subscribed: one, or two while the instance migrates."""
+    number: int
+    """Of its instance."""
+
+    seat: Seat
+    """What its instance does, and where; for a member that does not hear what its instance could, one that says so."""
 
     sources: tuple[UnicastSource, ...]
     any_source: bool
     """No source is named; never set for a member whose sources were all refused."""
 
-    located: bool = True
-    """False: it would hear on a sled of which nothing is known, so the group's ports are a lower bound."""
-
     kept: bool = False
     """Its sources are those that the parent had it hear."""
+
+
+@frozen(kw_only=True)
+class Audience:
+    """The live members of a planned group, and what they come to together."""
+
+    members: Sequence[Membership] = ()
+    hearing: Sequence[Membership] = ()
+    """Those who hear, in the order of their instances."""
+
+    sleds: frozenset[int] = frozenset()
+    """The sleds, by number, on which somebody hears."""
+
+    located: bool = True
+    """False: somebody would hear on a sled of which nothing is known, so the group's ports are a lower bound."""
+
+    any_source: bool = False
+    """Some member, whether it hears or not, takes any source."""
+
+    sources: tuple[UnicastSource, ...] = ()
+    """Those that members name, whether they hear or not."""
+
+    kept: bool = False
+    """Some member's sources are those that the parent had it hear."""
 
 
 @frozen(kw_only=True)
@@ -130,11 +142,8 @@ class Draft:
     graph: "networkx.Graph[tuple[str, ...]]" = field(factory=networkx.Graph, eq=False)
     groups: Mapping[UUID, LiveGroup] = field(factory=dict)
     held: tuple[HeldGroup, ...] = ()
-    memberships: Mapping[UUID, tuple[Membership, ...]] = field(factory=dict)
-    """By group; groups without a live member have an empty tuple."""
-
-    listening: Mapping[UUID, frozenset[int]] = field(factory=dict)
-    """The sleds, by number, on which somebody hears a group."""
+    audiences: Mapping[UUID, Audience] = field(factory=dict)
+    """By group; those of groups without a live member are empty."""
 
     sources: Mapping[UUID, GroupSources] = field(factory=dict)
     fresh_sources: Mapping[UUID, GroupSources] = field(factory=dict)
@@ -152,9 +161,6 @@ class Draft:
     sled_tables: Mapping[UUID, SledTables] = field(factory=dict)
     subscriptions: Mapping[UUID, tuple[Subscription, ...]] = field(factory=dict)
     """By sled."""
-
-    hearers: Mapping[UUID, tuple[Membership, ...]] = field(factory=dict)
-    """By group, those who hear, in the order of their instances."""
 
     absences: Mapping[UUID, Absence] = field(factory=dict)
     """Why live groups that nobody holds are not planned."""
@@ -183,12 +189,11 @@ class Draft:
             HeldGroup(id=group, multicast_ip=address, because=code) for group, (address, code, _) in groups.items()
         )
         found = [finding(code, f"group {group}", message) for group, (_, code, message) in groups.items()]
-        members = [member.row for group in groups for member in self.memberships.get(group, ())]
+        members = [member.row for group in groups if group in self.audiences for member in self.audiences[group].members]
         return evolve(
             self,
             groups={group: live for group, live in self.groups.items() if group not in groups},
-            memberships={group: members for group, members in self.memberships.items() if group not in groups},
-            listening={group: sleds for group, sleds in self.listening.items() if group not in groups},
+            audiences={group: audience for group, audience in self.audiences.items() if group not in groups},
             held=(*self.held, *held),
             apart=(*self.apart, *(apart(row, Apart.GROUP_NOT_PLANNED) for row in members)),
         ).noting(found)
@@ -204,12 +209,17 @@ class Draft:
     @cached_property
     def live_rows(self) -> tuple[Member, ...]:
         """The snapshot's members without tombstones."""
-        return tuple(row for row in self.snapshot.members if row.time_deleted is None)
+        return tuple([row for row in self.snapshot.members if row.time_deleted is None])
+
+    @cached_property
+    def peopled(self) -> frozenset[int]:
+        """The numbers of the groups that live members name, planned or not."""
+        return frozenset([row.group_id.int for row in self.live_rows])
 
     @cached_property
     def tombstones(self) -> tuple[Member, ...]:
         """The snapshot's members that are gone."""
-        return tuple(row for row in self.snapshot.members if row.time_deleted is not None)
+        return tuple([row for row in self.snapshot.members if row.time_deleted is not None])
 
     @cached_property
     def known_sleds(self) -> frozenset[UUID]:
@@ -219,4 +229,4 @@ class Draft:
     @cached_property
     def receiving(self) -> frozenset[UUID]:
         """The groups that some instance hears."""
-        return frozenset(group for group, sleds in self.listening.items() if sleds)
+        return frozenset(group for group, audience in self.audiences.items() if audience.sleds)

@@ -1,6 +1,6 @@
 """Pass 6: whose packets each group lets in.
 
-Needs      ``draft.memberships``; the parent's groups.
+Needs      ``draft.audiences``; the parent's groups.
 Adds       ``draft.sources``; ``draft.fresh_sources``, those that the parent did not have.
 Promises   every live member counts, parked ones too, so that stopping and starting an instance moves no filter; a
            group that lost its last member keeps the sources it had.
@@ -9,12 +9,12 @@ Promises   every live member counts, parked ones too, so that stopping and start
 from attrs import evolve
 
 from blueprints.blueprint import GroupSources, PlannedGroup
-from planner.draft import Draft, Membership
+from planner.draft import Audience, Draft
 
 
 def gather_sources(draft: Draft) -> Draft:
     """Return *draft* with the sources that the live members of each group ask for."""
-    sources = {group: _asked(members, draft.before.get(group)) for group, members in draft.memberships.items()}
+    sources = {group: _asked(audience, draft.before.get(group)) for group, audience in draft.audiences.items()}
     fresh = {
         group: _fresh(now, draft.before[group].sources) for group, now in sources.items() if group in draft.before
     }
@@ -31,10 +31,7 @@ def _fresh(now: GroupSources, before: GroupSources) -> GroupSources:
 _NOTHING = GroupSources(any=False, specific=())
 
 
-def _asked(members: tuple[Membership, ...], before: PlannedGroup | None) -> GroupSources:
-    if not members and before is not None:
+def _asked(audience: Audience, before: PlannedGroup | None) -> GroupSources:
+    if not audience.members and before is not None:
         return before.sources
-    return GroupSources(
-        any=any(member.any_source for member in members),
-        specific={source.text: source for member in members for source in member.sources}.values(),
-    )
+    return GroupSources(any=audience.any_source, specific=audience.sources)

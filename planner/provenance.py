@@ -7,6 +7,7 @@ Promises   V1  nothing is worked out anew: each pass says itself what led it.
                group that is not planned.
 """
 
+from operator import attrgetter
 from uuid import UUID
 
 from attrs import evolve
@@ -35,7 +36,7 @@ def cite(draft: Draft) -> Draft:
 def _of_group(draft: Draft, group: UUID) -> GroupCauses:
     row, home, before = draft.groups[group].row, draft.underlay[group], draft.before.get(group)
     creating = row.state is GroupState.CREATING
-    hearers, fresh = draft.hearers[group], draft.fresh_sources.get(group)
+    audience, fresh = draft.audiences[group], draft.fresh_sources.get(group)
     return GroupCauses(
         group=group,
         link=row.underlay_group_id,
@@ -43,8 +44,8 @@ def _of_group(draft: Draft, group: UUID) -> GroupCauses:
         search=home.search,
         hashed=group in draft.hashed,
         rests_on_members=creating,
-        members=tuple([member.row.id for member in hearers]),
-        kept=tuple([member.row.id for member in hearers if member.kept]),
+        members=tuple(map(_ROW, audience.hearing)),
+        kept=tuple([member.row.id for member in audience.hearing if member.kept]) if audience.kept else (),
         new=draft.parent is not None and before is None,
         hop_new=draft.parent is not None and (before is None or before.next_hop_switch is not draft.next_hops[group]),
         stays=group in draft.succeeding,
@@ -54,6 +55,9 @@ def _of_group(draft: Draft, group: UUID) -> GroupCauses:
         any_new=fresh is not None and fresh.any,
         sources_new=fresh.specific if fresh is not None else (),
     )
+
+
+_ROW = attrgetter("row.id")
 
 
 def _absent(draft: Draft, row: Group, held: set[UUID]) -> AbsentGroup:

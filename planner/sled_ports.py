@@ -17,7 +17,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import networkx
-from attrs import evolve
+from attrs import evolve, frozen
 
 from blueprints.blueprint import LearnedFrom, MemberPort, SledPort
 from blueprints.findings import Finding, finding
@@ -85,26 +85,30 @@ def port_of(graph: "networkx.Graph[Node]", sled: UUID, slot: SwitchSlot) -> Sled
     return None
 
 
+@frozen
 class MemberPorts:
-    """The member ports through which the switch in one slot reaches sleds."""
+    """The member ports through which a switch reaches sleds; equal for switches that are wired alike."""
 
-    def __init__(self, draft: Draft, slot: SwitchSlot) -> None:
-        """Look up each sled once; groups ask for very many."""
-        found = {sled: port_of(draft.graph, sled, slot) for sled in draft.sleds}
-        places = {(port.port_id, port.link_id) for port in found.values() if port is not None}
-        self._ports = [MemberPort(port_id=port, link_id=link) for port, link in sorted(places)]
-        ranks = {(port.port_id, port.link_id): rank for rank, port in enumerate(self._ports)}
-        self._ranks = {
-            sled.int: ranks[port.port_id, port.link_id] for sled, port in found.items() if port is not None
-        }
-        self._sure = frozenset(
-            sled.int for sled, port in found.items() if port is not None and port.learned_from not in DOUBTFUL
+    ports: tuple[tuple[int, MemberPort], ...]
+    """The numbers of sleds with their ports (P2: no port twice), in the order of the ports."""
+
+    sure: frozenset[int]
+    """The sleds of whose port there is no doubt."""
+
+    @classmethod
+    def of(cls, draft: Draft, slot: SwitchSlot) -> "MemberPorts":
+        """Return those of the switch in *slot*."""
+        found = {sled.int: port_of(draft.graph, sled, slot) for sled in draft.sleds}
+        known = {sled: port for sled, port in found.items() if port is not None}
+        ports = [(sled, MemberPort(port_id=port.port_id, link_id=port.link_id)) for sled, port in known.items()]
+        return cls(
+            ports=tuple(sorted(ports, key=lambda pair: pair[1].sort_key)),
+            sure=frozenset(sled for sled, port in known.items() if port.learned_from not in DOUBTFUL),
         )
 
     def to(self, sleds: Set[int]) -> tuple[tuple[MemberPort, ...], bool]:
         """Return the ports to *sleds*, which are numbers of ids, sorted; and whether these are surely all."""
-        ranks = {self._ranks[sled] for sled in sleds if sled in self._ranks}
-        return InOrder(self._ports[rank] for rank in sorted(ranks)), sleds <= self._sure
+        return InOrder([port for sled, port in self.ports if sled in sleds]), sleds <= self.sure
 
 
 def _missing_witnesses(draft: Draft) -> Iterable[Finding]:

@@ -1,22 +1,23 @@
 """Pass 9: what each sled shall hold.
 
-Needs      groups, memberships, underlay addresses, next hops and sleds.
-Adds       ``draft.subscriptions``, ``draft.hearers`` and ``draft.sled_tables``, all of generation 1;
-           `planner.lineage` counts.
+Needs      groups, audiences, underlay addresses, next hops and sleds.
+Adds       ``draft.subscriptions`` and ``draft.sled_tables``, all of generation 1; `planner.lineage` counts.
 Promises   every sled can send to every group that has a receiver; sleds share equal tables as one object; a
            subscription's group is mapped on its sled.
 """
 
 from collections.abc import Iterable
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from attrs import evolve
 
 from blueprints.blueprint import ForwardingEntry, M2pEntry, NextHop, NicFilter, SledTables, Subscription
+from blueprints.columns import made
 from blueprints.identifiers import MulticastMac
 from blueprints.ordering import InOrder, in_order
-from planner.draft import Draft, Membership
+from planner.draft import Draft
 
 
 def fill_sleds(draft: Draft) -> Draft:
@@ -27,7 +28,7 @@ def fill_sleds(draft: Draft) -> Draft:
     )
     forwarding = in_order(_forwarding(draft, group) for group in draft.receiving)
     filters = {nics: _filters(draft, nics) for nics in {sled.nics for sled in draft.sleds.values()}}
-    subscriptions, hearers = _subscriptions(draft)
+    subscriptions = _subscriptions(draft)
     tables = {
         sled.id: SledTables(
             generation=1,
@@ -39,7 +40,7 @@ def fill_sleds(draft: Draft) -> Draft:
         )
         for sled in draft.sleds.values()
     }
-    return evolve(draft, sled_tables=tables, subscriptions=subscriptions, hearers=hearers)
+    return evolve(draft, sled_tables=tables, subscriptions=subscriptions)
 
 
 def _forwarding(draft: Draft, group: UUID) -> ForwardingEntry:
@@ -61,27 +62,21 @@ def _filters_unsorted(draft: Draft, nics: tuple[str, ...]) -> Iterable[NicFilter
             yield NicFilter(nic=nic, underlay=underlay, mac=mac)
 
 
-def _subscriptions(
-    draft: Draft,
-) -> tuple[dict[UUID, tuple[Subscription, ...]], dict[UUID, tuple[Membership, ...]]]:
-    """Return the subscriptions of every sled, empty ones included; and by group whose they are, by instance."""
-    rows: dict[int, list[Subscription]] = {sled.int: [] for sled in draft.sleds}
-    hearers = {}
+def _subscriptions(draft: Draft) -> dict[UUID, tuple[Subscription, ...]]:
+    """Return the subscriptions of every sled, empty ones included."""
+    rows: dict[int, list[tuple[Any, ...]]] = {sled.int: [] for sled in draft.sleds}
     # Made in the order in which they stand, so that nobody has to sort them; an instance is in a group once.
-    for group in sorted(draft.groups.values(), key=lambda live: live.address.key):
-        hearing = [member for member in draft.memberships[group.row.id] if member.hears]
-        hearers[group.row.id] = tuple(sorted(hearing, key=_BY_INSTANCE))
-        for member in hearers[group.row.id]:
-            for vmm in member.hears if len(member.hears) < 2 else sorted(member.hears, key=_BY_ID):
-                row = Subscription(
-                    instance_id=member.row.instance_id,
-                    propolis_id=vmm.id,
-                    group_ip=group.address,
-                    sources=member.sources,
-                )
-                rows[vmm.sled_id.int].append(row)
-    return {sled: InOrder(rows[sled.int]) for sled in draft.sleds}, hearers
+    for live in sorted(draft.groups.values(), key=_BY_ADDRESS):
+        for member in draft.audiences[live.row.id].hearing:
+            seat = member.seat
+            for vmm in seat.hears if len(seat.hears) < 2 else sorted(seat.hears, key=_BY_ID):
+                rows[vmm.sled_id.int].append((member.row.instance_id, vmm.id, live.address, member.sources))
+    return {sled: InOrder(_made(rows[sled.int])) for sled in draft.sleds}
 
 
-_BY_INSTANCE = attrgetter("row.instance_id.int")
+def _made(rows: list[tuple[Any, ...]]) -> list[Subscription]:
+    return made(Subscription, list(zip(*rows, strict=True))) if rows else []
+
+
+_BY_ADDRESS = attrgetter("address.key")
 _BY_ID = attrgetter("id.int")

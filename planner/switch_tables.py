@@ -1,6 +1,6 @@
 """Pass 8: what each switch shall hold.
 
-Needs      groups, memberships, sources, underlay addresses, next hops and the graph.
+Needs      groups, audiences, sources, underlay addresses, next hops and the graph.
 Adds       ``draft.switches``, all of generation 1; `planner.lineage` counts.
 Promises   every external entry's underlay group is in the same switch's table; routes exist only while somebody
            receives.
@@ -22,39 +22,43 @@ from planner.sled_ports import MemberPorts
 
 def fill_switches(draft: Draft) -> Draft:
     """Return *draft* with the tables of every switch of the snapshot; rows that are the same on both are shared."""
-    externals = {group: _external(draft, live) for group, live in draft.groups.items()}
+    externals = [_external(draft, live) for live in draft.groups.values()]
+    everywhere = in_order(externals) if draft.snapshot.policy.external_entry is ExternalEntry.EVERY_SWITCH else None
     routes = in_order(route for group in draft.groups for route in _routes(draft, group))
-    located = {group: all(member.located for member in its) for group, its in draft.memberships.items()}
     tables = {}
+    wired: list[tuple[MemberPorts, tuple[UnderlayEntry, ...]]] = []
     for slot in draft.snapshot.switches:
-        ports = MemberPorts(draft, slot)
+        ports = MemberPorts.of(draft, slot)
+        alike = next((rows for other, rows in wired if other == ports), None)
+        rows = alike if alike is not None else in_order(_underlay(draft, ports, group) for group in draft.groups)
+        wired.append((ports, rows))
         tables[slot] = SwitchTables(
             generation=1,
-            underlay_groups=[_underlay(draft, ports, group, located=located[group]) for group in draft.groups],
-            external_groups=[externals[group] for group in draft.groups if _stands_on(draft, group, slot)],
+            underlay_groups=rows,
+            external_groups=everywhere if everywhere is not None else _elected(draft, externals, slot),
             mrib_routes=routes,
         )
     return evolve(draft, switches=tables)
 
 
-def _underlay(draft: Draft, ports: MemberPorts, group: UUID, *, located: bool) -> UnderlayEntry:
-    members, reached = ports.to(draft.listening[group])
+def _underlay(draft: Draft, ports: MemberPorts, group: UUID) -> UnderlayEntry:
+    audience = draft.audiences[group]
+    members, reached = ports.to(audience.sleds)
     return UnderlayEntry(
         group_ip=draft.underlay[group].address,
         tag=draft.groups[group].tag,
         members=members,
-        complete=reached and located,
+        complete=reached and audience.located,
     )
 
 
-def _stands_on(draft: Draft, group: UUID, slot: SwitchSlot) -> bool:
-    """Return whether the group's external entry stands on *slot*.
+def _elected(draft: Draft, externals: Iterable[ExternalEntryRow], slot: SwitchSlot) -> tuple[ExternalEntryRow, ...]:
+    """Return those of *externals*, one for each group of *draft* in its order, that stand on *slot*.
 
     Elected is the next hop's switch: there the source filter also judges packets between instances, and without
     the entry they would be dropped.
     """
-    everywhere = draft.snapshot.policy.external_entry is ExternalEntry.EVERY_SWITCH
-    return everywhere or draft.next_hops[group] is slot
+    return in_order(row for group, row in zip(draft.groups, externals, strict=True) if draft.next_hops[group] is slot)
 
 
 def _external(draft: Draft, live: LiveGroup) -> ExternalEntryRow:

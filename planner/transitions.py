@@ -1,6 +1,6 @@
 """Pass 11: what the datastore should be told once the planned state is in effect.
 
-Needs      group and member rows; ``draft.memberships``; the clock of the snapshot.
+Needs      group and member rows; ``draft.audiences``; the clock of the snapshot.
 Adds       ``draft.transitions``.
 Promises   a transition never runs ahead of the rack: each says what will be true when the plan is carried out.
 """
@@ -17,7 +17,8 @@ from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Group, GroupState, Member, MemberState
 from planner.admitted_groups import is_live
 from planner.departures import leaves_of
-from planner.draft import Draft, Verdict
+from planner.draft import Draft, Membership
+from planner.life_cycle import Verdict
 
 DELETED = "deleted"
 """The end of a row: a tombstone for a member, removal for a group."""
@@ -48,7 +49,6 @@ def _move(subject: Subject, row: Group | Member, to: str, because: str, sled: UU
 
 
 def _of_groups(draft: Draft) -> Iterable[Transition]:
-    peopled = {row.group_id.int for row in draft.live_rows}
     held = {group.id for group in draft.held}
     for row in draft.snapshot.groups:
         if row.id in held:
@@ -58,7 +58,7 @@ def _of_groups(draft: Draft) -> Iterable[Transition]:
                 continue
             because = "its state is gone from the rack" if row.underlay_group_id else "it never had state on the rack"
             yield _move(Subject.GROUP, row, DELETED, because)
-        elif is_live(row) and row.id.int not in peopled and _past_grace(draft, row):
+        elif is_live(row) and _past_grace(draft, row) and not _peopled(draft, row):
             yield _move(Subject.GROUP, row, GroupState.DELETING, "no live member, and the grace is over")
         elif row.state is GroupState.CREATING and row.id in draft.groups:
             yield _move(Subject.GROUP, row, GroupState.ACTIVE, "its state is on the rack")
@@ -73,21 +73,34 @@ def _may_stay(draft: Draft, row: Group) -> bool:
     return missing or any(group.multicast_ip == row.multicast_ip for group in draft.held)
 
 
+def _peopled(draft: Draft, row: Group) -> bool:
+    """Return whether the group has a live member, planned or not."""
+    audience = draft.audiences.get(row.id)
+    return bool(audience.members) if audience is not None else row.id.int in draft.peopled
+
+
 def _past_grace(draft: Draft, row: Group) -> bool:
     grace = timedelta(seconds=draft.snapshot.policy.orphan_grace_seconds)
     return draft.snapshot.evaluated_at - row.time_created > grace
 
 
 def _of_members(draft: Draft) -> Iterable[Transition]:
-    for members in draft.memberships.values():
-        for member in members:
-            row = member.row
-            if member.verdict is Verdict.RECEIVES:
-                sled = member.hears[0].sled_id
-                if row.state is not MemberState.JOINED or row.sled_id != sled:
-                    yield _move(Subject.MEMBER, row, MemberState.JOINED, member.verdict.value, sled)
-            elif row.state in PARKS[member.verdict]:
-                yield _move(Subject.MEMBER, row, MemberState.LEFT, member.verdict.value)
+    for audience in draft.audiences.values():
+        yield from [_moved(member) for member in audience.members if _moves(member)]
+
+
+def _moves(member: Membership) -> bool:
+    row, seat = member.row, member.seat
+    if seat.verdict is not Verdict.RECEIVES:
+        return row.state in PARKS[seat.verdict]
+    return row.state is not MemberState.JOINED or row.sled_id is None or row.sled_id.int != seat.sleds[0]
+
+
+def _moved(member: Membership) -> Transition:
+    because = member.seat.verdict.value
+    if member.seat.verdict is Verdict.RECEIVES:
+        return _move(Subject.MEMBER, member.row, MemberState.JOINED, because, member.seat.hears[0].sled_id)
+    return _move(Subject.MEMBER, member.row, MemberState.LEFT, because)
 
 
 def _of_ending_members(draft: Draft) -> Iterable[Transition]:

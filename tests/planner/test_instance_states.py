@@ -10,7 +10,7 @@ from blueprints.blueprint import Blueprint
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Instance, InstanceState, MemberState, Snapshot, Vmm, VmmState
 from planner.plan import plan
-from planner.receivers import effective_state, processes
+from planner.life_cycle import effective_state, processes
 from tests.planner.case_files import CASES, id_of, read_snapshot
 
 SETTLED = read_snapshot(CASES / "_settled.yaml")

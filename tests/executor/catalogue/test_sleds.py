@@ -15,7 +15,7 @@ from executor.gates import Ledger, accepted
 from executor.http import RETRIED
 from executor.sled_differences import same_hops, sled_differences, switched_off
 from executor.statuses import MEANINGS, NUANCES, Endpoint, Meaning
-from planner.receivers import processes
+from planner.life_cycle import processes
 from tests.executor import test_hand_over
 from tests.executor.bench import IMPATIENT, LOSSY, Bench, planned
 from tests.executor.catalogue.scenes import (
