@@ -11,6 +11,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -29,7 +30,8 @@ from blueprints.endpoints import Endpoints
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.notation import loads
 from blueprints.observation import Observation
-from blueprints.quick_documents import quick_blueprint, quick_snapshot
+from blueprints.quick_blueprint import quick_blueprint
+from blueprints.quick_documents import quick_snapshot
 from blueprints.snapshot import Snapshot
 from blueprints.text import dumps
 
@@ -38,6 +40,9 @@ STANDARD = "-"
 
 MAX_BYTES = 1 << 30
 """No document is read beyond this, unpacked; a snapshot of a full rack is under 100 MB."""
+
+_PACKED = b"\x1f\x8b"
+"""How gzip data begin."""
 
 
 def _rejected(name: str, message: str) -> InputRejectedError:
@@ -74,11 +79,22 @@ def _read_bytes(name: str) -> bytes:
 
 def _read_unpacked(name: str) -> bytes:
     data = _read_bytes(name)
-    if data[:2] == b"\x1f\x8b":
+    if data.startswith(_PACKED):
         data = _unpacked(data, name)
     if len(data) > MAX_BYTES:
         raise _rejected(name, f"larger than {MAX_BYTES} bytes")
     return data
+
+
+@contextmanager
+def _twice(name: str) -> Iterator[IO[bytes]]:
+    """Open what *name* holds, unpacked, for reading it more than once; what is no plain file is held whole."""
+    if name != STANDARD and Path(name).is_file():
+        with Path(name).open("rb") as file:
+            if not file.peek(2).startswith(_PACKED) and os.fstat(file.fileno()).st_size <= MAX_BYTES:
+                yield file
+                return
+    yield BytesIO(_read_unpacked(name))
 
 
 def read_text(name: str) -> str:
@@ -123,9 +139,13 @@ def read_blueprint(name: str) -> Blueprint:
     Raises:
         InputRejectedError: all mistakes, each with its path.
     """
-    data = _read_unpacked(name)
-    quickly = quick_blueprint(data)
-    return quickly if quickly is not None else blueprint_from(loads(_text_of(data, name), name), name)
+    with _rejecting(name), _twice(name) as file:
+        quickly = quick_blueprint(file)
+        if quickly is not None:
+            return quickly
+        file.seek(0)
+        data = file.read()
+    return blueprint_from(loads(_text_of(data, name), name), name)
 
 
 def read_observation(name: str) -> Observation:

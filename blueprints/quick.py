@@ -45,10 +45,10 @@ def parts_of(data: bytes) -> Mapping[str, Raw] | None:
 _OBJECT = Decoder(dict[str, Raw])
 
 
-def quick(data: Raw, hint: Any) -> Any:
+def quick(data: Raw | bytes, hint: Any) -> Any:
     """Return what is written in *data* as a value of the type *hint*; None if it is refused."""
     try:
-        value = Decoder(hint, dec_hook=_Parsed().of).decode(data)
+        value = Decoder(hint, dec_hook=Parsed().of).decode(data)
         _complete(value, hint)
     except REFUSALS:
         return None
@@ -149,7 +149,7 @@ def _form_of(kind: type) -> _Form:
     )
 
 
-class _Parsed:
+class Parsed:
     """Texts that were parsed, by the type that they are of: most stand in many rows."""
 
     def __init__(self) -> None:
@@ -161,12 +161,12 @@ class _Parsed:
         Raises:
             ValueError: it is no text, or not one of that kind.
         """
-        made = self._made[kind]
-        if value not in made:
+        found = self._made[kind].get(value)
+        if found is None:
             if type(value) is not str:
                 raise ValueError("expected text")
-            made[value] = kind.parse(value)
-        return made[value]
+            found = self._made[kind][value] = kind.parse(value)
+        return found
 
 
 @lru_cache(maxsize=64)

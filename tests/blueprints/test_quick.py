@@ -2,6 +2,7 @@
 
 import json
 import re
+from io import BytesIO
 from random import Random
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.workload import Size, rack, tombstones
+from blueprints import laid_out
 from blueprints.blueprint import MemberPort
 from blueprints.documents import (
     blueprint_from,
@@ -22,12 +24,14 @@ from blueprints.documents import (
 from blueprints.errors import InputRejectedError
 from blueprints.identifiers import PortId, SwitchSlot
 from blueprints.notation import loads
-from blueprints.quick_documents import quick_blueprint, quick_snapshot
+from blueprints.quick_blueprint import quick_blueprint
+from blueprints.quick_documents import quick_snapshot
 from blueprints.snapshot import Snapshot
 from planner import plan
 from tests.strategies import snapshots
 
 SMALL = tombstones(rack(5, Size(sleds=2, groups=6, members=12, instances=8)), 5, 3)
+SHARING = Size(sleds=4, groups=20, members=120, instances=40)
 TEXT = "".join(snapshot_pieces(SMALL))
 
 
@@ -137,8 +141,34 @@ def test_a_blueprint_s_file_is_read_quickly(snapshot: Snapshot) -> None:
     """The file of any plan is taken, and means what slow reading makes of it."""
     blueprint = plan(snapshot)
     text = "".join(blueprint_pieces(blueprint))
-    read = quick_blueprint(text.encode())
+    read = quick_blueprint(BytesIO(text.encode()))
     assert read == blueprint_from(loads(text, "b.json"), "b.json") == blueprint
+
+
+@given(snapshots(), st.integers(1, 2000))
+def test_blocks_of_any_size_make_no_difference(snapshot: Snapshot, block: int) -> None:
+    """A file is read the same however many octets of it are decoded at a time."""
+    blueprint = plan(snapshot)
+    text = "".join(blueprint_pieces(blueprint)).encode()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(laid_out, "BLOCK", block)
+        assert quick_blueprint(BytesIO(text)) == blueprint
+
+
+def test_equal_values_of_a_blueprint_are_one_object() -> None:
+    """Instances, sources and lists of ports that stand in many rows are in memory once."""
+    read = quick_blueprint(BytesIO("".join(blueprint_pieces(plan(rack(3, SHARING)))).encode()))
+    assert read is not None
+    subscriptions = [row for sled in read.sleds.values() for row in sled.subscriptions]
+    entries = [row for switch in read.switches.values() for row in switch.underlay_groups]
+    for values in (
+        [row.instance_id for row in subscriptions],
+        [row.propolis_id for row in subscriptions],
+        [row.sources for row in subscriptions if row.sources],
+        [row.members for row in entries if row.members],
+        [port for row in entries for port in row.members],
+    ):
+        assert 1 < len({id(value) for value in values}) == len(set(values)) < len(values)
 
 
 @given(snapshots(), st.randoms(use_true_random=False))
@@ -155,7 +185,7 @@ def test_no_changed_line_of_a_blueprint_is_taken(snapshot: Snapshot, random: Ran
         "changed": [*lines[:place], lines[place].replace("1", "2").replace("a", "b"), *lines[place + 1 :]],
     }
     changed = "\n".join(changes[random.choice(sorted(changes))]) + "\n"
-    assert changed == text or quick_blueprint(changed.encode()) is None
+    assert changed == text or quick_blueprint(BytesIO(changed.encode())) is None
 
 
 def test_lists_that_are_not_sorted_are_left_with_whatever_digest() -> None:
@@ -167,6 +197,6 @@ def test_lists_that_are_not_sorted_are_left_with_whatever_digest() -> None:
     object.__setattr__(entry, "members", ports)
     text = "".join(blueprint_pieces(sealed(blueprint, None, 1, blueprint.snapshot_digest)))
     assert text.index('"rear1"') < text.index('"rear0"')
-    assert quick_blueprint(text.encode()) is None
+    assert quick_blueprint(BytesIO(text.encode())) is None
     with pytest.raises(InputRejectedError):
         blueprint_from(loads(text, "b.json"), "b.json")
