@@ -15,7 +15,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
+from attrs import evolve
+
 from blueprints.blueprint import Blueprint
+from blueprints.causes import NO_CAUSES
 from blueprints.documents import (
     blueprint_from,
     blueprint_pieces,
@@ -133,19 +136,25 @@ def read_snapshot(name: str) -> Snapshot:
     return quickly if quickly is not None else snapshot_from(loads(_text_of(data, name), name), name)
 
 
-def read_blueprint(name: str) -> Blueprint:
+def read_blueprint(name: str, *, causes: bool = True) -> Blueprint:
     """Return the blueprint in the file *name*, its digest verified.
+
+    Args:
+        name: the file.
+        causes: whether to keep what says why its entries are there. Without it a large blueprint takes a third less
+            memory; it is not what its digest is made of, so it is not to be written.
 
     Raises:
         InputRejectedError: all mistakes, each with its path.
     """
     with _rejecting(name), _twice(name) as file:
-        quickly = quick_blueprint(file)
+        quickly = quick_blueprint(file, causes=causes)
         if quickly is not None:
             return quickly
         file.seek(0)
         data = file.read()
-    return blueprint_from(loads(_text_of(data, name), name), name)
+    read = blueprint_from(loads(_text_of(data, name), name), name)
+    return read if causes else evolve(read, causes=NO_CAUSES)
 
 
 def read_observation(name: str) -> Observation:

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from blueprints.converter import file_name, is_model
 
-BLOCK = 1 << 18
+BLOCK = 1 << 16
 """How many octets of rows are decoded at a time."""
 
 Decode = Callable[[bytes, Any], Any]
@@ -85,19 +85,18 @@ class LaidOut:
         """
         if self._lines.next() != b"{\n":
             raise ValueError("not laid out as canonical text is")
-        return dict(self._entries(lambda name: (self.decode(name, str), hints[self.decode(name, str)]), 0))
+        return self._entries(lambda name: (self.decode(name, str), hints[self.decode(name, str)]), 0)
 
-    def _entries(self, known: Callable[[bytes], tuple[Any, Any]], depth: int) -> Iterator[tuple[Any, Any]]:
-        """Yield keys and values up to the end of the object at *depth*; *known* says key and type for a name."""
-        while True:
-            line = self._lines.next()
-            name, colon, text = line.strip(b" ").partition(b'": ')
-            if not colon:
-                if name.rstrip(b",\n") != b"}":
-                    raise ValueError("not laid out as canonical text is")
-                return
+    def _entries(self, known: Callable[[bytes], tuple[Any, Any]], depth: int) -> dict[Any, Any]:
+        """Return what stands up to the end of the object at *depth*; *known* says key and type for a name."""
+        pad, found = b" " * depth, {}
+        while not (line := self._lines.next()).startswith(pad[1:] + b"}"):
+            name, colon, text = line.removeprefix(pad).partition(b'": ')
             key, hint = known(name + b'"')
-            yield key, self._value(text, hint, depth + 1)
+            if not colon or key in found:
+                raise ValueError("not laid out as canonical text is")
+            found[key] = self._value(text, hint, depth + 1)
+        return found
 
     def _value(self, text: bytes, hint: Any, depth: int) -> Any:
         """Return the value of the type *hint* that begins with *text*."""
@@ -111,8 +110,8 @@ class LaidOut:
     def _object(self, hint: Any, depth: int) -> Any:
         if get_origin(hint) is Mapping:
             key, value = get_args(hint)
-            return dict(self._entries(lambda name: (self.decode(name, key), value), depth))
+            return self._entries(lambda name: (self.decode(name, key), value), depth)
         if not is_model(hint):
             raise ValueError(f"{hint} is not spread over lines")
         hints = {file_name(name): (name, kind) for name, kind in get_type_hints(hint).items()}
-        return hint(**dict(self._entries(lambda name: hints[self.decode(name, str)], depth)))
+        return hint(**self._entries(lambda name: hints[self.decode(name, str)], depth))

@@ -5,20 +5,22 @@ read is made, a block at a time, and has to be what the file says, to the octet:
 over, and what the digest is made of. This file does not know files, but for one that is open.
 """
 
-from functools import partial
 from hashlib import sha256
 from itertools import chain
 from typing import IO, Any, get_args, get_origin, get_type_hints
 from uuid import uuid5
 
+from attrs import field, frozen
 from msgspec.json import Decoder
 
 from blueprints.blueprint import CONTENT_FIELDS, Blueprint, Content, Transition
+from blueprints.causes import Causes
 from blueprints.converter import is_model, structure
-from blueprints.documents import HEAD, Head, body_of, digested_head, written_head
+from blueprints.documents import HEAD, Head, digested_head, written_head
 from blueprints.errors import InputRejectedError
-from blueprints.file_form import FileContent, from_file
-from blueprints.laid_out import LaidOut
+from blueprints.file_form import FileContent, from_file, to_file
+from blueprints.laid_out import BLOCK, LaidOut
+from blueprints.lines import outlined
 from blueprints.quick import REFUSALS, quick
 from blueprints.sharing import Shared
 from blueprints.snapshot import Policy
@@ -31,62 +33,96 @@ _PLAIN = ("format", *HEAD)
 _BY_CONVERTER = (Policy,)
 """Types with names in files that Python does not allow."""
 
+_CAUSES = frozenset(get_type_hints(Causes).values())
+_CAUSES_PAD = b"  "
 
-def quick_blueprint(file: IO[bytes]) -> Blueprint | None:
-    """Return the blueprint whose file form *file* holds from its start, the digest verified, or None."""
+
+def quick_blueprint(file: IO[bytes], *, causes: bool = True) -> Blueprint | None:
+    """Return the blueprint whose file form *file* holds from its start, the digest verified, or None.
+
+    Args:
+        file: from its start.
+        causes: whether the causes are kept. If not, they are read row by row all the same, and covered by the digest.
+    """
     try:
-        fields = LaidOut(file, partial(_decoded, Shared(), {})).document({**dict.fromkeys(_PLAIN, Any), **_HINTS})
+        fields = LaidOut(file, _Decoding(causes)).document({**dict.fromkeys(_PLAIN, Any), **_HINTS})
         head = structure({name: fields.pop(name) for name in HEAD}, Head, "")
         del fields["format"]  # compared below
         content = from_file(FileContent(**fields))
     except (*REFUSALS, InputRejectedError, KeyError, TypeError):  # what is missing, and what nobody knows
         return None
     file.seek(0)
-    if not _is_sealed_text(file, head, content):
+    if not _is_sealed_text(file, head, content, causes=causes):
         return None
     named = {name: getattr(head, name) for name in HEAD}
     return Blueprint(**named, **{name: getattr(content, name) for name in CONTENT_FIELDS})
 
 
-def _decoded(shared: Shared, decoders: dict[Any, Decoder[Any]], text: bytes, hint: Any) -> Any:
-    """Return the value of the type *hint* in the JSON *text*.
+@frozen
+class _Decoding:
+    """How the values of one file are decoded."""
 
-    Raises:
-        ValueError: it is refused, or only odd.
-        InputRejectedError: the same of what the converter reads.
-    """
-    if hint is Any:
-        return loads_json(text.decode(), "")
-    if hint in _BY_CONVERTER:
-        return structure(loads_json(text.decode(), ""), hint, "")
-    row: Any = get_args(hint)[0] if get_origin(hint) is tuple else None
-    if not is_model(row):
+    causes: bool
+    """Whether they are kept."""
+
+    _shared: Shared = field(factory=Shared, init=False)
+    _decoders: dict[Any, Decoder[Any]] = field(factory=dict, init=False)
+
+    def __call__(self, text: bytes, hint: Any) -> Any:
+        """Return the value of the type *hint* in the JSON *text*.
+
+        Raises:
+            ValueError: it is refused, or only odd.
+            InputRejectedError: the same of what the converter reads.
+        """
+        if hint is Any:
+            return loads_json(text.decode(), "")
+        if hint in _BY_CONVERTER:
+            return structure(loads_json(text.decode(), ""), hint, "")
+        row: Any = get_args(hint)[0] if get_origin(hint) is tuple else None
+        if is_model(row):
+            rows = self._rows(text, hint, row)
+            return rows if self.causes or hint not in _CAUSES else self._passed(rows, text)
         value = quick(text, hint)
         if value is None:
             raise ValueError("left to the converter")
         return value
-    if hint not in decoders:
-        decoders[hint] = Decoder(hint, dec_hook=shared.texts.of)
-    if row is Transition:
-        text = text.replace(
-            b'"from": "', b'"from_": "'
-        )  # which stands between keys alone: in texts quotes are escaped
-    rows = decoders[hint].decode(text)
-    shared.complete(rows, row)
-    return rows
+
+    def _rows(self, text: bytes, hint: Any, row: type[Any]) -> Any:
+        if hint not in self._decoders:
+            self._decoders[hint] = Decoder(hint, dec_hook=self._shared.texts.of)
+        if row is Transition:
+            text = text.replace(b'"from": "', b'"from_": "')  # a key for sure: inside a text quotes are escaped
+        rows = self._decoders[hint].decode(text)
+        self._shared.complete(rows, row)
+        return rows
+
+    def _passed(self, rows: tuple[Any, ...], text: bytes) -> tuple[Any, ...]:
+        """Return no rows, once their text is *text*."""
+        if rows:
+            between = b",\n" + _CAUSES_PAD
+            made = outlined(rows).joined(rows, between.decode()).encode()
+            if b"[" + _CAUSES_PAD + made + b"]" != text:
+                raise ValueError("not the canonical text")
+        return ()
 
 
-def _is_sealed_text(file: IO[bytes], head: Head, content: Content) -> bool:
+def _is_sealed_text(file: IO[bytes], head: Head, content: Content, *, causes: bool) -> bool:
     """Return whether *file* holds the text of *content* under *head*, and head names its digest."""
     digest = sha256()
     for text in _opening(digested_head(head.parent, head.generation, head.snapshot_digest)):
         digest.update(text)
     if any(file.read(len(text)) != text for text in _opening(written_head(head))):
         return False
-    for piece in chain(body_of(content), ("\n}\n",)):
+    body = outlined(to_file(content))
+    if not causes:
+        del body["causes"]  # the last of the fields, and looked at
+    for piece in chain(items(body), ("\n}\n",) if causes else ()):
         text = piece.encode()
         if file.read(len(text)) != text:
             return False
+        digest.update(text)
+    while not causes and (text := file.read(BLOCK)):
         digest.update(text)
     named = "sha256:" + digest.hexdigest()
     return not file.read(1) and head.digest == named and head.id == uuid5(content.rack_id, named)

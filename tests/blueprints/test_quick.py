@@ -4,17 +4,21 @@ import json
 import re
 from io import BytesIO
 from random import Random
+from uuid import uuid5
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.workload import Size, rack, tombstones
 from blueprints import laid_out
 from blueprints.blueprint import MemberPort
+from blueprints.causes import NO_CAUSES
 from blueprints.documents import (
     blueprint_from,
     blueprint_pieces,
+    digest_of,
     sealed,
     snapshot_digest,
     snapshot_document,
@@ -155,6 +159,24 @@ def test_blocks_of_any_size_make_no_difference(snapshot: Snapshot, block: int) -
         assert quick_blueprint(BytesIO(text)) == blueprint
 
 
+@given(snapshots())
+def test_causes_may_be_left_out(snapshot: Snapshot) -> None:
+    """Without its causes a blueprint is the same in all else, its digest included."""
+    blueprint = plan(snapshot)
+    text = "".join(blueprint_pieces(blueprint)).encode()
+    assert quick_blueprint(BytesIO(text), causes=False) == evolve(blueprint, causes=NO_CAUSES)
+
+
+def test_causes_that_are_left_out_are_read_all_the_same() -> None:
+    """A row of causes with a key that nobody knows is not taken, whatever the digest says."""
+    blueprint = plan(SMALL)
+    text = "".join(blueprint_pieces(blueprint)).replace('"rests_on_members": ', '"unknown": 1, "rests_on_members": ')
+    digest = digest_of([re.sub(r'^"(id|digest|made)": .*\n', "", text, flags=re.MULTILINE).encode()])
+    name = str(uuid5(blueprint.rack_id, digest))
+    text = text.replace(blueprint.digest, digest, 1).replace(str(blueprint.id), name, 1)
+    assert quick_blueprint(BytesIO(text.encode()), causes=False) is None
+
+
 def test_equal_values_of_a_blueprint_are_one_object() -> None:
     """Instances, sources and lists of ports that stand in many rows are in memory once."""
     read = quick_blueprint(BytesIO("".join(blueprint_pieces(plan(rack(3, SHARING)))).encode()))
@@ -171,8 +193,8 @@ def test_equal_values_of_a_blueprint_are_one_object() -> None:
         assert 1 < len({id(value) for value in values}) == len(set(values)) < len(values)
 
 
-@given(snapshots(), st.randoms(use_true_random=False))
-def test_no_changed_line_of_a_blueprint_is_taken(snapshot: Snapshot, random: Random) -> None:
+@given(snapshots(), st.randoms(use_true_random=False), st.booleans())
+def test_no_changed_line_of_a_blueprint_is_taken(snapshot: Snapshot, random: Random, causes: bool) -> None:
     """A file with a line gone, doubled, moved or with a character changed is never taken."""
     text = "".join(blueprint_pieces(plan(snapshot)))
     lines = text.splitlines()
@@ -185,7 +207,7 @@ def test_no_changed_line_of_a_blueprint_is_taken(snapshot: Snapshot, random: Ran
         "changed": [*lines[:place], lines[place].replace("1", "2").replace("a", "b"), *lines[place + 1 :]],
     }
     changed = "\n".join(changes[random.choice(sorted(changes))]) + "\n"
-    assert changed == text or quick_blueprint(BytesIO(changed.encode())) is None
+    assert changed == text or quick_blueprint(BytesIO(changed.encode()), causes=causes) is None
 
 
 def test_lists_that_are_not_sorted_are_left_with_whatever_digest() -> None:
