@@ -27,9 +27,10 @@ from benchmarks.workload import Size, rack
 from blueprints.blueprint import Blueprint
 from blueprints.checks import check
 from blueprints.compare import compare
-from blueprints.documents import blueprint_pieces, snapshot_pieces
+from blueprints.documents import snapshot_pieces
 from blueprints.files import read_blueprint, write_blueprint, write_snapshot
 from blueprints.quick_documents import quick_snapshot
+from blueprints.sealing import blueprint_pieces
 from blueprints.snapshot import Snapshot
 from planner import plan
 from rackcast.bulk import bulk

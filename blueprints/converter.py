@@ -5,13 +5,13 @@ This file does not know formats, files or what the objects mean.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from typing import Any, NoReturn, TypeVar, get_args, get_origin
 from uuid import UUID
 
-from attrs import fields, has, resolve_types
+from attrs import fields, resolve_types
 from cattrs import (
     AttributeValidationNote,
     BaseValidationError,
@@ -23,11 +23,10 @@ from cattrs import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from blueprints.addresses import Address
 from blueprints.blueprint import Transition
 from blueprints.endpoints import URL, check_url
 from blueprints.errors import FieldError, InputRejectedError, Mistake
-from blueprints.identifiers import MulticastMac, PortId, Tag
+from blueprints.scalars import TEXT_TYPES, file_name, format_time, is_address, is_model, parse_time
 
 T = TypeVar("T")
 
@@ -37,15 +36,6 @@ Hook = Callable[[Any, Any], Any]
 _RENAMES: dict[type, dict[str, Any]] = {Transition: {"from_": override(rename="from")}}
 _REFUSALS = (ValueError, KeyError, BaseValidationError)
 """What structuring raises for input that is wrong."""
-
-_FILE_NAMES = {"from_": "from"}
-"""Names that Python does not allow for a field."""
-
-
-def file_name(field: str) -> str:
-    """Return what a *field* is called in files."""
-    return _FILE_NAMES.get(field, field)
-
 
 _KINDS = {str: "text", int: "a whole number", bool: "true or false", dict: "an object", list: "a list"}
 
@@ -81,47 +71,12 @@ def _parse_uuid(text: str) -> UUID:
     return UUID(text)
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
-
-
-def parse_time(text: str) -> datetime:
-    """Return the time written as RFC 3339 *text*, in UTC.
-
-    Raises:
-        ValueError: another form, no such time, or finer than a microsecond.
-    """
-    if not _TIME.fullmatch(text):
-        raise ValueError(f"{text!r} is not a time such as 2026-08-01T12:00:00Z")
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except OverflowError:
-        raise ValueError(f"{text!r} is before or after all years that can be kept") from None
-
-
-def format_time(time: datetime) -> str:
-    """Return *time* as RFC 3339 text in UTC, with a fraction only where there is one."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 def _parse_enum(value: Any, choices: type[StrEnum]) -> Any:
     try:
         return choices(value) if type(value) is str else _expected("text", value)
     except ValueError:
         allowed = ", ".join(str(choice.value) for choice in choices)
         raise ValueError(f"{value!r:.60} is not one of {allowed}") from None
-
-
-TEXT_TYPES = (PortId, Tag, MulticastMac)
-"""Values with parts that are written as one text."""
-
-
-def _is_address(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Address)
-
-
-def is_model(kind: Any) -> bool:
-    """Return whether *kind* is a record of named fields, not a value that is written as text."""
-    return isinstance(kind, type) and has(kind)
 
 
 def _is_mapping(kind: Any) -> bool:
@@ -225,8 +180,8 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_factory(_is_list, _structure_list)
     converter.register_structure_hook(StrEnum, _parse_enum)
     converter.register_unstructure_hook(StrEnum, lambda choice: choice.value)
-    converter.register_structure_hook_factory(_is_address, lambda kind: partial(_parsed, kind.parse))
-    converter.register_unstructure_hook_func(_is_address, lambda address: address.text)
+    converter.register_structure_hook_factory(is_address, lambda kind: partial(_parsed, kind.parse))
+    converter.register_unstructure_hook_func(is_address, lambda address: address.text)
     for kind, renames in _RENAMES.items():
         converter.register_unstructure_hook(kind, make_dict_unstructure_fn(kind, converter, **renames))
     return converter

@@ -9,22 +9,21 @@ format will add its upgrade step to the plain data here. This file does not know
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
-from uuid import UUID, uuid5
 
-from attrs import evolve, fields, frozen
+from attrs import evolve
 
-from blueprints.blueprint import BLUEPRINT_FORMAT, CONTENT_FIELDS, Blueprint, Content, Made, ParentRef
+from blueprints.blueprint import BLUEPRINT_FORMAT, CONTENT_FIELDS, Blueprint, Content
 from blueprints.converter import structure, unstructure
 from blueprints.endpoints import ENDPOINTS_FORMAT, Endpoints
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.file_form import SHARED, FileContent, from_file, to_file
 from blueprints.lines import outlined
 from blueprints.observation import OBSERVATION_FORMAT, Observation
+from blueprints.sealing import HEAD, Head, digest_of, parts_named, sealed, written_head
 from blueprints.snapshot import SNAPSHOT_FORMAT, Group, Instance, Member, Sled, Snapshot, UnderlayRow
-from blueprints.text import items, pieces
+from blueprints.text import pieces
 
 T = TypeVar("T")
 Plain = dict[str, Any]
@@ -126,34 +125,7 @@ def snapshot_digest(snapshot: Snapshot) -> str:
     return str(snapshot.digest)
 
 
-def digest_of(texts: Iterable[bytes]) -> str:
-    """Return ``sha256:`` and the digest of *texts*, one after the other."""
-    digest = sha256()
-    for text in texts:
-        digest.update(text)
-    return "sha256:" + digest.hexdigest()
-
-
 # --- blueprint ------------------------------------------------------------------------------------------------------
-
-
-@frozen(kw_only=True)
-class Head:
-    """What a blueprint is called and where it comes from."""
-
-    id: UUID
-    digest: str
-    parent: ParentRef | None
-    generation: int
-    snapshot_digest: str
-    made: Made | None = None
-
-
-HEAD = tuple(attribute.name for attribute in fields(Head))
-
-
-def _fields(value: Any, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in names}
 
 
 def expanded(blueprint: Blueprint) -> Plain:
@@ -165,71 +137,6 @@ def expanded(blueprint: Blueprint) -> Plain:
 def file_form(blueprint: Blueprint) -> Plain:
     """Return the form that is written to files, as plain data."""
     return {**written_head(blueprint), **unstructure(to_file(blueprint))}
-
-
-def blueprint_pieces(blueprint: Blueprint) -> Iterator[str]:
-    """Yield the blueprint's text bit by bit: the canonical text of its file form, made without it."""
-    return with_body(written_head(blueprint), body_of(blueprint) if blueprint.body is None else blueprint.body)
-
-
-def written_head(blueprint: Blueprint | Head) -> Plain:
-    """Return what a file says before the content."""
-    return {"format": BLUEPRINT_FORMAT, **unstructure(_fields(blueprint, HEAD))}
-
-
-def body_of(content: Content) -> Iterator[str]:
-    """Yield the canonical text of *content*, without the head that goes before it."""
-    return items(outlined(to_file(content)))
-
-
-def with_body(head: Plain, body: Iterable[str]) -> Iterator[str]:
-    """Yield the text of a document that begins with *head* and goes on with *body*."""
-    yield "{\n"
-    yield from items(head)
-    yield ",\n"
-    yield from body
-    yield "\n}\n"
-
-
-def signed(blueprint: Blueprint, made: Made) -> Blueprint:
-    """Return *blueprint* as *made* says it was; its text is not made again."""
-    said = evolve(blueprint, made=made)
-    if blueprint.body is not None:
-        said.keep_body(blueprint.body)
-    return said
-
-
-def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot: str) -> Blueprint:
-    """Return *content* as a blueprint: digest over the canonical text, id from the digest.
-
-    Args:
-        content: all that the plan decides.
-        parent: the blueprint it was planned after.
-        generation: its own.
-        snapshot: the digest of the snapshot it was planned from.
-    """
-    body = tuple(body_of(content))
-    digest = digest_of(text.encode() for text in with_body(digested_head(parent, generation, snapshot), body))
-    blueprint = Blueprint(
-        id=uuid5(content.rack_id, digest),
-        digest=digest,
-        parent=parent,
-        generation=generation,
-        snapshot_digest=snapshot,
-        **_fields(content, CONTENT_FIELDS),
-    )
-    blueprint.keep_body(body)
-    return blueprint
-
-
-def digested_head(parent: ParentRef | None, generation: int, snapshot: str) -> Plain:
-    """Return what the digest of a blueprint covers beside its content."""
-    return {
-        "format": BLUEPRINT_FORMAT,
-        "parent": unstructure(parent),
-        "generation": generation,
-        "snapshot_digest": snapshot,
-    }
 
 
 def _structure_halves(body: Plain, content_kind: type[T], source: str) -> tuple[Head, T]:
@@ -253,9 +160,9 @@ def _shared(content: Content) -> Content:
     seen: dict[Any, Any] = {}
     sleds = {}
     for sled, tables in content.sleds.items():
-        once = {kind: seen.setdefault(table, table) for kind, table in _fields(tables, SHARED).items()}
+        once = {kind: seen.setdefault(table, table) for kind, table in parts_named(tables, SHARED).items()}
         sleds[sled] = evolve(tables, **once)
-    return Content(**{**_fields(content, CONTENT_FIELDS), "sleds": sleds})
+    return Content(**{**parts_named(content, CONTENT_FIELDS), "sleds": sleds})
 
 
 def blueprint_from(document: Any, source: str) -> Blueprint:

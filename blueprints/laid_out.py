@@ -11,7 +11,7 @@ from typing import IO, Any, get_args, get_origin, get_type_hints
 
 from attrs import define, field, frozen
 
-from blueprints.converter import file_name, is_model
+from blueprints.scalars import file_name, is_model
 
 BLOCK = 1 << 16
 """How many octets of rows are decoded at a time."""

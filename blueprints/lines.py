@@ -19,7 +19,7 @@ from msgspec.json import encode
 from msgspec.json import format as spaced
 
 from blueprints.addresses import Address
-from blueprints.converter import TEXT_TYPES, file_name, is_model, unstructure
+from blueprints.scalars import TEXT_TYPES, file_name, is_model, plain
 from blueprints.text import Lines, escaped
 
 Convert = Callable[[Iterable[Any]], list[Any]]
@@ -39,7 +39,7 @@ def outlined(value: Any) -> Any:
         return {str(key): outlined(item) for key, item in value.items()}
     if isinstance(value, tuple) and value and is_model(value[0].__class__):
         return Lines(value, _joined)
-    return unstructure(value)
+    return plain(value)
 
 
 def _joined(records: Sequence[Any], between: str) -> str:
@@ -128,4 +128,4 @@ def _texts(values: Iterable[Any]) -> list[Any]:
 
 
 def _others(values: Iterable[Any]) -> list[Any]:
-    return [None if value is None else unstructure(value) for value in values]
+    return [None if value is None else plain(value) for value in values]

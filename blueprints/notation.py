@@ -16,8 +16,11 @@ from attrs import define, field
 
 from blueprints.text import MAX_DEPTH, TOO_DEEP, data_of, loads_json, reject
 
+BeforeYaml = Callable[[int], object]
+"""Told how long the text is."""
 
-def loads(text: str, source: str, *, before_yaml: Callable[[int], object] | None = None) -> Any:
+
+def loads(text: str, source: str, *, before_yaml: BeforeYaml | None = None) -> Any:
     """Return the data written in *text*, as JSON or YAML.
 
     Args:

@@ -24,7 +24,7 @@ from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType, defstruct
 from msgspec.json import Decoder
 
 from blueprints.addresses import Address
-from blueprints.converter import TEXT_TYPES, file_name, is_model
+from blueprints.scalars import TEXT_TYPES, file_name, is_model
 
 REFUSALS = (MsgspecError, UnicodeDecodeError, ValueError)
 """What decoding raises for input that is wrong, or that is no JSON."""

@@ -10,28 +10,25 @@ from itertools import chain
 from typing import IO, Any, get_args, get_origin, get_type_hints
 from uuid import uuid5
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from msgspec.json import Decoder
 
 from blueprints.blueprint import CONTENT_FIELDS, Blueprint, Content, Transition
 from blueprints.causes import Causes
-from blueprints.converter import is_model, structure
-from blueprints.documents import HEAD, Head, digested_head, written_head
-from blueprints.errors import InputRejectedError
 from blueprints.file_form import FileContent, from_file, to_file
 from blueprints.laid_out import BLOCK, LaidOut
 from blueprints.lines import outlined
 from blueprints.quick import REFUSALS, quick
+from blueprints.scalars import is_model
+from blueprints.sealing import HEAD, Head, digested_head, written_head
 from blueprints.sharing import Shared
 from blueprints.snapshot import Policy
-from blueprints.text import items, loads_json
+from blueprints.text import items
 
-_HINTS = get_type_hints(FileContent)
-_PLAIN = ("format", *HEAD)
-"""Fields that are taken as plain data."""
+_HINTS = {"format": str, **get_type_hints(Head), **get_type_hints(FileContent)}
 
-_BY_CONVERTER = (Policy,)
-"""Types with names in files that Python does not allow."""
+_VALIDATED = (Policy,)
+"""Types that refuse values in their constructors, which msgspec does not ask."""
 
 _CAUSES = frozenset(get_type_hints(Causes).values())
 _CAUSES_PAD = b"  "
@@ -45,11 +42,11 @@ def quick_blueprint(file: IO[bytes], *, causes: bool = True) -> Blueprint | None
         causes: whether the causes are kept. If not, they are read row by row all the same, and covered by the digest.
     """
     try:
-        fields = LaidOut(file, _Decoding(causes)).document({**dict.fromkeys(_PLAIN, Any), **_HINTS})
-        head = structure({name: fields.pop(name) for name in HEAD}, Head, "")
+        fields = LaidOut(file, _Decoding(causes)).document(_HINTS)
+        head = Head(**{name: fields.pop(name) for name in HEAD})
         del fields["format"]  # compared below
         content = from_file(FileContent(**fields))
-    except (*REFUSALS, InputRejectedError, KeyError, TypeError):  # what is missing, and what nobody knows
+    except (*REFUSALS, KeyError, TypeError):  # what is missing, and what nobody knows
         return None
     file.seek(0)
     if not _is_sealed_text(file, head, content, causes=causes):
@@ -73,20 +70,15 @@ class _Decoding:
 
         Raises:
             ValueError: it is refused, or only odd.
-            InputRejectedError: the same of what the converter reads.
         """
-        if hint is Any:
-            return loads_json(text.decode(), "")
-        if hint in _BY_CONVERTER:
-            return structure(loads_json(text.decode(), ""), hint, "")
         row: Any = get_args(hint)[0] if get_origin(hint) is tuple else None
         if is_model(row):
             rows = self._rows(text, hint, row)
             return rows if self.causes or hint not in _CAUSES else self._passed(rows, text)
         value = quick(text, hint)
-        if value is None:
+        if value is None and (text != b"null" or type(None) not in get_args(hint)):
             raise ValueError("left to the converter")
-        return value
+        return evolve(value) if hint in _VALIDATED else value
 
     def _rows(self, text: bytes, hint: Any, row: type[Any]) -> Any:
         if hint not in self._decoders:

@@ -9,9 +9,10 @@ from typing import Any
 from attrs import evolve
 from msgspec import Raw
 
-from blueprints.documents import ROWS, digest_of, snapshot_from, snapshot_pieces
+from blueprints.documents import ROWS, snapshot_from, snapshot_pieces
 from blueprints.errors import InputRejectedError
 from blueprints.quick import fits, parts_of, quick
+from blueprints.sealing import digest_of
 from blueprints.snapshot import Snapshot
 from blueprints.text import loads_json
 

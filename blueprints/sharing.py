@@ -18,8 +18,8 @@ from uuid import UUID
 
 from attrs import field, fields, frozen
 
-from blueprints.converter import is_model
 from blueprints.quick import Parsed
+from blueprints.scalars import is_model
 
 Convert = Callable[[Any], Any]
 _NUMBER = attrgetter("int")

@@ -19,10 +19,11 @@ from attrs import Factory, define, evolve
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, Content, ParentRef
 from blueprints.capacity import excesses
-from blueprints.documents import sealed, snapshot_digest
+from blueprints.documents import snapshot_digest
 from blueprints.errors import InvariantError
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import MulticastMac
+from blueprints.sealing import sealed
 from blueprints.snapshot import Snapshot
 from collector.scrub_addresses import AddressMap
 from collector.scrub_draws import Draws

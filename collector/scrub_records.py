@@ -17,11 +17,11 @@ from attrs import evolve, fields, frozen
 from blueprints.addresses import Address, UnderlayGroup
 from blueprints.blueprint import ExternalEntryRow, HeldGroup, NicFilter, PlannedGroup, Transition
 from blueprints.causes import AbsentGroup, SledCauses
-from blueprints.converter import is_model
 from blueprints.errors import InvariantError
 from blueprints.findings import Finding
 from blueprints.identifiers import MulticastMac, PortId, Tag
 from blueprints.ordering import in_order
+from blueprints.scalars import is_model
 from blueprints.snapshot import Group, Peer, ServiceProcessor, Sled, Source, UnderlayRow
 
 T = TypeVar("T")

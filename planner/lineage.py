@@ -9,7 +9,7 @@ from typing import TypeVar
 from attrs import evolve
 
 from blueprints.blueprint import Blueprint, Content, ParentRef, SledTables, SwitchTables, same_decisions
-from blueprints.documents import sealed
+from blueprints.sealing import sealed
 
 K = TypeVar("K")
 T = TypeVar("T", SwitchTables, SledTables)

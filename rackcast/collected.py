@@ -6,8 +6,8 @@ This file does not know how a rack is read.
 from rich.console import Console
 from rich.text import Text
 
-from blueprints.converter import format_time
 from blueprints.findings import heaviest_first
+from blueprints.scalars import format_time
 from collector.report import Collection
 from rackcast.saying import plural, safe
 from rackcast.terminal import findings_table, table

@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 from attrs import asdict, define
 
-from blueprints.files import STANDARD
+from blueprints.disk import STANDARD
 from executor.exchanges import Exchange
 from executor.progress import Event
 from executor.progress import Progress as Listener

@@ -10,7 +10,6 @@ import click
 from attrs import frozen
 
 from blueprints.blueprint import Blueprint, PlannedGroup
-from blueprints.documents import expanded
 from blueprints.identifiers import SwitchSlot
 
 
@@ -75,6 +74,8 @@ def selected_document(blueprint: Blueprint, selection: Selection) -> dict[str, A
 
     Switches and sleds that were not named are left out unless none was; so are the rows of groups not named.
     """
+    from blueprints.documents import expanded
+
     document = expanded(blueprint)
     if selection.everything:
         return document

@@ -17,7 +17,7 @@ from rich.text import Text
 from blueprints.blueprint import Blueprint
 from blueprints.compare import hearings
 from blueprints.documents import snapshot_document
-from blueprints.files import read_snapshot, write_blueprint
+from blueprints.files import write_blueprint
 from blueprints.run_report import Outcome
 from blueprints.snapshot import Snapshot
 from executor.execute import execute
@@ -25,6 +25,7 @@ from executor.report import Report
 from planner import plan
 from rackcast.packets import probes, send
 from rackcast.progress import shown_progress
+from rackcast.reading import read_snapshot
 from rackcast.round_trip import collected_again
 from rackcast.saying import plural
 from rackcast.simulated import RunningRack, simulated_rack

@@ -32,7 +32,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 }
 """Package -> the packages of ours that it may import besides itself."""
 
-WITH_FILES = "blueprints/files.py"
+WITH_FILES = "blueprints/disk.py"
 """The one module of blueprints that reads and writes; the others take values and return values."""
 
 OUTSIDE_WORLD = frozenset(

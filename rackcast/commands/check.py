@@ -5,10 +5,10 @@ from rich.text import Text
 
 from blueprints import checks
 from blueprints.converter import unstructure
-from blueprints.files import read_blueprint
 from blueprints.findings import Severity, heaviest_first
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.exits import Exit
+from rackcast.reading import read_blueprint
 from rackcast.terminal import console, findings_table, print_json, table
 
 

@@ -15,8 +15,9 @@ import click
 
 from blueprints.addresses import UnderlayUnicast
 from blueprints.converter import structure
+from blueprints.disk import STANDARD, write_together
 from blueprints.documents import snapshot_pieces
-from blueprints.files import STANDARD, read_document, read_endpoints, write_together
+from blueprints.files import read_document, read_endpoints
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Policy, Snapshot
 from blueprints.text import dumps

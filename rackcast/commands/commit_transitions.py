@@ -6,12 +6,13 @@ The connection string may hold a password: it comes from the option or the envir
 import click
 
 from blueprints.blueprint import Blueprint
-from blueprints.files import read_blueprint, read_document
+from blueprints.files import read_document
 from collector.in_effect import require_in_effect
 from collector.told import Account, Telling
 from rackcast.commands.execute import sound
 from rackcast.commands.options import blueprint_argument, dsn_option, json_option
 from rackcast.exits import Exit
+from rackcast.reading import read_blueprint
 from rackcast.terminal import console, print_json
 from rackcast.told import print_account
 

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from blueprints.blueprint import Blueprint
-from blueprints.files import read_blueprint
 from executor.compare import compare
 from executor.progress import nobody
 from rackcast.bulk import bulk
@@ -15,6 +14,7 @@ from rackcast.commands.options import blueprint_argument, json_option, rack_opti
 from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
 from rackcast.exits import Exit
+from rackcast.reading import read_blueprint
 from rackcast.reports import print_comparison
 from rackcast.terminal import console, print_json
 

@@ -8,8 +8,8 @@ import click
 
 from blueprints.blueprint import Blueprint
 from blueprints.checks import check
+from blueprints.disk import STANDARD, write_text
 from blueprints.errors import InputRejectedError, Mistake
-from blueprints.files import STANDARD, read_blueprint, write_text
 from blueprints.text import dumps
 from executor.execute import execute as carry_out
 from executor.report import Report, unfinished
@@ -21,6 +21,7 @@ from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
 from rackcast.interrupts import terminable
 from rackcast.progress import shown_progress
+from rackcast.reading import read_blueprint
 from rackcast.reports import print_calls, print_report
 from rackcast.saying import say
 from rackcast.terminal import console, print_json

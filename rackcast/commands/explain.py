@@ -10,9 +10,9 @@ from rich.text import Text
 from blueprints.absences import Blocker, Wanted, blockers
 from blueprints.blueprint import Blueprint
 from blueprints.explanations import RULES, Explanation, explanations
-from blueprints.files import read_blueprint
 from blueprints.identifiers import SwitchSlot
 from rackcast.commands.options import blueprint_argument, json_option
+from rackcast.reading import read_blueprint
 from rackcast.saying import safe
 from rackcast.terminal import console, print_json, table
 

@@ -7,8 +7,9 @@ from typing import Any
 import click
 from attrs import evolve
 
+from blueprints.disk import STANDARD
 from blueprints.documents import observation_document
-from blueprints.files import STANDARD, read_blueprint, write_observation
+from blueprints.files import write_observation
 from blueprints.observation import Observation, Silence
 from executor.classes import classified
 from executor.observe import observe as ask
@@ -18,6 +19,7 @@ from rackcast.commands.options import json_option, rack_options
 from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
 from rackcast.exits import Exit
+from rackcast.reading import read_blueprint
 from rackcast.reports import print_classes
 from rackcast.terminal import console, print_json, table
 

@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 import click
 
 from blueprints.blueprint import Blueprint, Made
-from blueprints.documents import signed
-from blueprints.files import STANDARD, read_blueprint, read_snapshot, write_blueprint
+from blueprints.disk import STANDARD
+from blueprints.files import write_blueprint
 from blueprints.findings import Finding
+from blueprints.sealing import signed
 from planner import plan as make_plan
 from rackcast import __version__
 from rackcast.bulk import bulk
 from rackcast.commands.options import json_option
 from rackcast.exits import Exit
+from rackcast.reading import read_blueprint, read_snapshot
 from rackcast.saying import say
 from rackcast.terminal import console, print_json
 from rackcast.views import headline, summary

@@ -2,8 +2,8 @@
 
 import click
 
-from blueprints.files import read_blueprint
 from rackcast.commands.options import blueprint_argument, json_option
+from rackcast.reading import read_blueprint
 from rackcast.selection import select, selected_document
 from rackcast.terminal import console, print_json
 from rackcast.views import overview, show_group, show_sled, show_switch

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import click
 
 from blueprints.converter import unstructure
-from blueprints.files import read_blueprint
 from executor.fence import TARGET_FORMAT, CurrentTarget, TargetStore
 from rackcast.commands.execute import sound
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.exits import Exit
+from rackcast.reading import read_blueprint
 from rackcast.saying import say
 from rackcast.terminal import print_json
 

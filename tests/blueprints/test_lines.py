@@ -7,9 +7,7 @@ from attrs import evolve, fields
 from hypothesis import given
 
 from benchmarks.workload import rack
-from blueprints.converter import is_model
 from blueprints.documents import (
-    blueprint_pieces,
     file_form,
     snapshot_digest,
     snapshot_document,
@@ -18,6 +16,8 @@ from blueprints.documents import (
 )
 from blueprints.file_form import FileContent
 from blueprints.notation import loads
+from blueprints.scalars import is_model
+from blueprints.sealing import blueprint_pieces
 from blueprints.snapshot import Group, Snapshot
 from blueprints.text import dumps
 from planner import plan

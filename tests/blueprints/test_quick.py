@@ -15,21 +15,13 @@ from benchmarks.workload import Size, rack, tombstones
 from blueprints import laid_out
 from blueprints.blueprint import MemberPort
 from blueprints.causes import NO_CAUSES
-from blueprints.documents import (
-    blueprint_from,
-    blueprint_pieces,
-    digest_of,
-    sealed,
-    snapshot_digest,
-    snapshot_document,
-    snapshot_from,
-    snapshot_pieces,
-)
+from blueprints.documents import blueprint_from, snapshot_digest, snapshot_document, snapshot_from, snapshot_pieces
 from blueprints.errors import InputRejectedError
 from blueprints.identifiers import PortId, SwitchSlot
 from blueprints.notation import loads
 from blueprints.quick_blueprint import quick_blueprint
 from blueprints.quick_documents import quick_snapshot
+from blueprints.sealing import blueprint_pieces, digest_of, sealed
 from blueprints.snapshot import Snapshot
 from planner import plan
 from tests.strategies import snapshots

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, Content, Made, ParentRef
 from blueprints.checks import check
-from blueprints.converter import is_model
 from blueprints.documents import blueprint_from, file_form, snapshot_document
 from blueprints.errors import InputRejectedError, InvariantError
 from blueprints.files import read_snapshot
 from blueprints.findings import finding
 from blueprints.identifiers import MulticastMac, SwitchSlot
+from blueprints.scalars import is_model
 from blueprints.snapshot import Snapshot, Source
 from blueprints.text import dumps
 from collector.scrub import Scrubber, scrubbed

@@ -1,0 +1,58 @@
+"""Documents that a command is given, and a word before one of them takes long.
+
+A blueprint without a mistake is read without what finds mistakes and what reads YAML: neither is loaded then.
+This file does not know what commands do with them.
+"""
+
+from functools import partial
+
+from blueprints.blueprint import Blueprint
+from blueprints.disk import rereadable
+from blueprints.quick_blueprint import quick_blueprint
+from blueprints.snapshot import Snapshot
+from rackcast.saying import say
+
+LONG = 5_000_000
+"""YAML that is longer, in characters, is announced."""
+
+CHARACTERS_A_SECOND = 500_000
+"""About how fast YAML is read on a machine of today."""
+
+
+def read_snapshot(name: str) -> Snapshot:
+    """Return the snapshot in the file *name*.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    from blueprints import files
+
+    return files.read_snapshot(name, before_yaml=partial(_announce, name))
+
+
+def read_blueprint(name: str, *, causes: bool = True) -> Blueprint:
+    """Return the blueprint in the file *name*, its digest verified.
+
+    Args:
+        name: the file.
+        causes: see `blueprints.files.read_blueprint`.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    with rereadable(name) as file:
+        quickly = quick_blueprint(file, causes=causes)
+        if quickly is not None:
+            return quickly
+        file.seek(0)
+        data = file.read()
+    from blueprints.files import blueprint_in
+
+    return blueprint_in(data, name, causes=causes, before_yaml=partial(_announce, name))
+
+
+def _announce(name: str, length: int) -> None:
+    """Say how long reading will take, if that is long: YAML takes many times as long as JSON."""
+    if length > LONG:
+        about = round(length / CHARACTERS_A_SECOND)
+        say(f"{name}: reading {length / 1e6:.0f} MB of YAML takes about {about} s; JSON takes a fraction", error=True)
