@@ -87,7 +87,7 @@ class GroupCauses:
     """The underlay rows that have the addresses of the salts before a new group's."""
 
     taken_groups: tuple[UUID, ...] = field(**MEMORY)
-    """The planned groups that have them."""
+    """The groups that have them, or would have one of them before it if it were free."""
 
     taken_before: tuple[UUID, ...] = field(**MEMORY)
     """The groups that had them in the parent."""

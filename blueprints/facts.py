@@ -88,6 +88,11 @@ def backplane(slot: SwitchSlot) -> str:
     return f"backplane of {slot}"
 
 
+def peers_read(slot: SwitchSlot) -> str:
+    """Return whether a switch told its DDM peers, however many."""
+    return f"whether the peers of {slot} were read"
+
+
 def peer(slot: SwitchSlot, row: Peer) -> str:
     """Return a DDM peer of a switch."""
     return f"peer {slot} {row.if_name} {row.host} {row.addr}"

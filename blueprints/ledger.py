@@ -9,11 +9,12 @@ from uuid import UUID
 from attrs import frozen
 
 from blueprints import facts
-from blueprints.addresses import UnicastSource
+from blueprints.addresses import Address, UnicastSource
 from blueprints.blueprint import Blueprint, LearnedFrom, PlannedGroup
 from blueprints.causes import Apart, ApartMember
 from blueprints.errors import InvariantError
 from blueprints.identifiers import SwitchSlot
+from blueprints.snapshot import GroupState
 
 UNCOUNTED = frozenset({Apart.REPEATED, Apart.GROUP_UNKNOWN, Apart.GROUP_ENDING, Apart.GROUP_NOT_PLANNED})
 """What keeps a row from counting as a live member at all."""
@@ -138,6 +139,14 @@ class Ledger:
         """Return whether somebody vouches for where a sled is on a switch."""
         port = self._blueprint.ports[sled][slot]
         return port is not None and port.learned_from is not LearnedFrom.OLD_INVENTORY
+
+    def rivals(self, group: UUID, address: Address) -> Iterable[UUID]:
+        """Return the other groups that are live, or say so, on an address that none can have for that reason."""
+        return (
+            line.group
+            for line in self.absent.values()
+            if line.group != group and line.multicast_ip == address and line.state is not GroupState.DELETING
+        )
 
     def address_of(self, group: UUID) -> str | None:
         """Return the address of a group's row, planned or not."""

@@ -37,7 +37,8 @@ def allocate_underlay(draft: Draft) -> Draft:
             given |= {group: address} if address is not None else {}
     held |= _shared(draft, given)
     taken = _taken(draft, given)
-    for group in sorted(set(draft.groups) - set(given) - set(held)):
+    new = sorted(set(draft.groups) - set(given) - set(held))
+    for group in new:
         live = draft.groups[group]
         address = _first_free(live, taken)
         if address is None:
@@ -49,7 +50,8 @@ def allocate_underlay(draft: Draft) -> Draft:
         else:
             given[group] = address
             taken.add(address)
-    homes = _Homes(draft, rows, taken, given)
+    passed = {group: _passed(draft.groups[group], given.get(group)) for group in new}
+    homes = _Homes(draft, rows, taken, given, passed)
     underlay = {group: homes.of(group, address) for group, address in sorted(given.items()) if group not in held}
     return evolve(draft, underlay=underlay).noting(found).holding(held)
 
@@ -107,6 +109,12 @@ def _first_free(live: LiveGroup, taken: set[Address]) -> UnderlayGroup | None:
     return next((address for address in candidates if address not in taken), None)
 
 
+def _passed(live: LiveGroup, found: UnderlayGroup | None) -> frozenset[UnderlayGroup]:
+    """Return the addresses that the search for a new group passed by before the one that it *found*, if any."""
+    first, last = live.row.underlay_salt or 0, None if found is None else salt_between(live.address, found)
+    return frozenset(underlay_address(live.address, salt) for salt in SALTS[first:last])
+
+
 @frozen
 class _Homes:
     """What can be asked of an address once every group has one."""
@@ -115,6 +123,8 @@ class _Homes:
     rows: Mapping[UUID, UnderlayRow]
     taken: Set[Address]
     given: Mapping[UUID, UnderlayGroup]
+    passed: Mapping[UUID, frozenset[UnderlayGroup]]
+    """By new group, in their order, the addresses that the search for it passed by."""
 
     def of(self, group: UUID, address: UnderlayGroup) -> Home:
         """Return the home of *group*: where it lives, under which salt, and what led there.
@@ -141,10 +151,14 @@ class _Homes:
         )
 
     def _after_others(self, home: Home, live: LiveGroup) -> Home:
-        """Return the *home* of a new group with those who have the addresses of the salts before its own."""
-        first = live.row.underlay_salt or 0
-        before = {underlay_address(live.address, salt) for salt in range(first, home.salt)}
+        """Return the *home* of a new group with those who have the addresses of the salts before its own.
+
+        A group whose turn was earlier and that passed one of them by as well would have it if it were free.
+        """
+        me = live.row.id
+        before = self.passed[me]
         rows = sorted(row.id for row in self.rows.values() if row.multicast_ip in before)
-        groups = sorted(group for group, address in self.given.items() if address in before)
+        groups = {group for group, address in self.given.items() if address in before}
+        groups |= {group for group, its in self.passed.items() if group < me and not before.isdisjoint(its)}
         past = sorted(group for group, planned in self.draft.before.items() if planned.underlay_ip in before)
-        return evolve(home, taken_rows=tuple(rows), taken_groups=tuple(groups), taken_before=tuple(past))
+        return evolve(home, taken_rows=tuple(rows), taken_groups=tuple(sorted(groups)), taken_before=tuple(past))

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from blueprints.absences import Blocker, Wanted, blockers
 from blueprints.blueprint import Blueprint
-from blueprints.explanations import RULES, Explanation, explanations
+from blueprints.explanations import explanations
+from blueprints.grounds import RULES, Explanation
 from blueprints.identifiers import SwitchSlot
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.reading import read_blueprint
@@ -58,7 +59,8 @@ def explain(blueprint: str, kind: str, why_not: bool, as_json: bool, **words: st
     if not read.causes.sleds and read.sleds:
         raise click.UsageError("the blueprint was planned without causes: plan again")
     names = {name: word for name, word in words.items() if word is not None}
-    told = [each for each in explanations(read) if each.entry.table == TABLES[kind] and _is_meant(read, each, names)]
+    meant = {name: _aliases(read, name, word) for name, word in names.items()}
+    told = [each for each in explanations(read) if each.entry.table == TABLES[kind] and _is_meant(each, names, meant)]
     found = blockers(read, TABLES[kind], _wanted(read, names)) if why_not and not told else ()
     if not told and not why_not:
         raise click.UsageError(_nothing(read, kind))
@@ -80,22 +82,13 @@ def _aliases(blueprint: Blueprint, name: str, word: str) -> frozenset[str]:
     return frozenset({word, *(g.multicast_ip.text for g in meant), *(str(g.id) for g in meant)})
 
 
-def _is_meant(blueprint: Blueprint, told: Explanation, names: dict[str, str]) -> bool:
+def _is_meant(told: Explanation, names: dict[str, str], meant: dict[str, frozenset[str]]) -> bool:
     for name, word in names.items():
         found = told.entry.names.get(name)
-        if name == "sled" and found is None and "port" in told.entry.names:
-            found = _sled_behind(blueprint, told)
-        aliases = _aliases(blueprint, name, word)
         begins = name in ("sled", "instance") and found is not None and found.startswith(word.lower())
-        if found not in aliases and not begins:
+        if found not in meant[name] and not begins:
             return False
     return True
-
-
-def _sled_behind(blueprint: Blueprint, told: Explanation) -> str | None:
-    slot, port = told.entry.names["switch"], told.entry.names["port"]
-    places = ((sled, row.get(SwitchSlot(slot))) for sled, row in blueprint.ports.items())
-    return next((str(sled) for sled, place in places if place is not None and str(place.port_id) == port), None)
 
 
 def _wanted(blueprint: Blueprint, names: dict[str, str]) -> Wanted:

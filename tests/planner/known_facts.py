@@ -52,6 +52,7 @@ def _rows(snapshot: Snapshot) -> Known:
     for slot, switch in snapshot.switches.items():
         known[facts.switch(slot)] = switch.underlay_address
         known[facts.backplane(slot)] = switch.backplane
+        known[facts.peers_read(slot)] = switch.peers is not None
         known |= {facts.peer(slot, peer): peer for peer in switch.peers or ()}
     boards = snapshot.inventory.service_processors if snapshot.inventory else ()
     return known | {facts.board(board): board for board in boards}

@@ -6,10 +6,14 @@ from attrs import evolve
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from blueprints import facts
+from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
-from blueprints.explanations import Entry, explanations
-from blueprints.snapshot import Snapshot
+from blueprints.explanations import explanations
+from blueprints.grounds import Entry
+from blueprints.snapshot import Snapshot, UnderlayRow
 from planner.plan import plan
+from tests.planner.case_files import CASES, id_of, read_snapshot
 from tests.planner.known_facts import Inputs, known_facts, without
 from tests.strategies import losing_witnesses, losses, pick, shuffle, snapshots, successors
 
@@ -78,6 +82,28 @@ def test_what_is_not_cited_changes_nothing(pair: tuple[Inputs, Inputs]) -> None:
             assert entries.get(explanation.entry.key) == explanation.entry, (sorted(moved), explanation)
 
 
+Citing = dict[frozenset[str], list[tuple[str, Entry]]]
+"""Facts of which any one would do, to the rules and entries that cite them."""
+
+
+def citing(blueprint: Blueprint) -> Citing:
+    """Return every cause of *blueprint* by its facts."""
+    sets: Citing = {}
+    for explanation in explanations(blueprint):
+        for cause in explanation.because:
+            sets.setdefault(frozenset(cause.any_of), []).append((cause.rule, explanation.entry))
+    return sets
+
+
+def needless(before: Inputs, names: frozenset[str], cited: list[tuple[str, Entry]]) -> list[tuple[str, Entry]]:
+    """Return those of *cited* that stay as they are without all of the facts *names*."""
+    less = without(before, names)
+    if less is None:
+        return []
+    entries = told(plan(*less))
+    return [(rule, entry) for rule, entry in cited if entries.get(entry.key) == entry]
+
+
 @MANY
 @given(st.data())
 def test_what_is_cited_is_needed(data: st.DataObject) -> None:
@@ -85,21 +111,50 @@ def test_what_is_cited_is_needed(data: st.DataObject) -> None:
     before = data.draw(inputs())
     first = plan(*before)
     assume(first is not before[1])
-    sets: dict[frozenset[str], list[tuple[str, Entry]]] = {}
-    for explanation in explanations(first):
-        for cause in explanation.because:
-            sets.setdefault(frozenset(cause.any_of), []).append((cause.rule, explanation.entry))
-    known = known_facts(*before)
+    sets, known = citing(first), known_facts(*before)
     some = shuffle(data.draw, sorted(sets, key=sorted))[:12]  # each takes a plan; all of them together take long
     for names in some:
-        citing = sets[names]
-        assert names <= known.keys(), (sorted(names - known.keys()), citing[0])
-        less = without(before, names)
-        if less is None:
-            continue
-        entries = told(plan(*less))
-        for rule, entry in citing:
-            assert entries.get(entry.key) != entry, (rule, sorted(names), entry)
+        assert names <= known.keys(), (sorted(names - known.keys()), sets[names][0])
+        assert needless(before, names, sets[names]) == [], sorted(names)
+
+
+def assert_all_is_needed(snapshot: Snapshot, parent: Blueprint | None = None) -> Citing:
+    """Return the causes of a plan, each of which is needed."""
+    sets = citing(plan(snapshot, parent))
+    for names, cited in sets.items():
+        assert needless((snapshot, parent), names, cited) == [], sorted(names)
+    return sets
+
+
+def test_a_salt_is_cited_with_who_would_come_first() -> None:
+    """Where the row that has an address goes, a group whose turn was earlier takes it: both are in the way."""
+    base = read_snapshot(CASES / "_settled.yaml")
+    group = evolve(base.groups[0], underlay_group_id=None)
+    first = evolve(group, id=id_of("group-1"), multicast_ip=Address.parse("224.1.2.2"), underlay_salt=0)
+    second = evolve(group, id=id_of("group-2"), multicast_ip=Address.parse("224.1.2.3"), underlay_salt=1)
+    orphan = UnderlayRow(id=id_of("underlay-9"), multicast_ip=Address.parse("ff04::e001:202"))
+    snapshot = evolve(base, groups=[first, second], underlay_groups=[orphan], members=())
+    assert [row.underlay_ip.text for row in plan(snapshot).groups] == ["ff04::e001:203", "ff04::e001:201"]
+    assert frozenset({facts.underlay(orphan.id), facts.group(first.id)}) in assert_all_is_needed(snapshot)
+
+
+def test_a_port_is_cited_for_the_sled_behind_it() -> None:
+    """Where two sleds are said to be behind one port, it is there for the one that is believed, not for the other."""
+    base = read_snapshot(CASES / "_settled.yaml")
+    assert base.inventory is not None
+    boards = [evolve(board, slot=14) for board in base.inventory.service_processors]
+    switches = {slot: evolve(its, peers=(its.peers or ())[:1]) for slot, its in base.switches.items()}
+    (member,) = base.members
+    other = evolve(member, id=id_of("member-2"), instance_id=id_of("vm-2"), sled_id=id_of("sled-b"))
+    inventory = evolve(base.inventory, service_processors=boards)
+    snapshot = evolve(base, switches=switches, inventory=inventory, members=[member, other])
+    behind = {
+        entry.names["sled"]
+        for cited in assert_all_is_needed(snapshot).values()
+        for _, entry in cited
+        if entry.names.get("port") == "rear14"
+    }
+    assert behind == {str(id_of("sled-a"))}
 
 
 @MANY
