@@ -36,7 +36,7 @@ FINDINGS: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "sled_nics_unknown": (_W, "nobody said which NICs a sled has: its filters are those of the parent"),
         "sled_serial_shared": (_W, "two sleds carry one serial: it names neither"),
         "port_unknown": (_W, "no source says behind which port a sled is: its groups only gain members there"),
-        "port_conflict": (_W, "DDM and inventory disagree on a sled's port: DDM wins"),
+        "port_conflict": (_W, "DDM, or the parent's memory of it, and inventory disagree on a port: DDM wins"),
         "port_ambiguous": (_W, "one sled is seen behind several ports of one switch: none is believed"),
         "port_claimed_twice": (_W, "two sleds are said to be behind one port: the weaker claim is dropped"),
         "port_not_on_backplane": (_W, "a port is not in the switch's backplane list: not believed"),

@@ -8,6 +8,7 @@ Promises   P1  DDM wins, inventory fills its gaps, the parent fills what is left
            P3  a port that a live witness names is on the backplane; with both backplanes unknown none is believed.
            P4  an inventory that is too old moves nobody from where the parent has him, and proves nothing: lists of
                ports that rest on it are lower bounds, in every plan that repeats it.
+           P5  while a switch's peers are unknown, no inventory moves a sled from where DDM had it.
 
 networkx keeps insertion order, so nodes and edges are added sorted.
 """
@@ -40,6 +41,9 @@ Node = tuple[str, ...]
 
 DOUBTFUL = frozenset({LearnedFrom.OLD_INVENTORY})
 """Witnesses whose word adds members and removes none."""
+
+SEEN = frozenset({LearnedFrom.DDM, LearnedFrom.PARENT})
+"""Witnesses of the parent that saw a sled, or may have: a memory does not say whose it is."""
 
 MEMORIES = frozenset({LearnedFrom.PARENT, LearnedFrom.OLD_INVENTORY})
 """Witnesses that do not see the rack as it is now."""
@@ -138,10 +142,9 @@ def _choose(draft: Draft, slot: SwitchSlot, inventory: Claims) -> tuple[dict[UUI
     backplane = backplane_of(draft, slot)
     fresh = {sled: said for sled, said in inventory.items() if said[0].learned_from not in DOUBTFUL}
     ddm = _settle(_on_backplane(ddm_claims(draft, slot), backplane, slot, notes), fresh, slot, notes)
-    before = parent_claims(draft, slot)
-    shelf = _uncontradicted(_on_backplane(inventory, backplane, slot, notes), before)
+    shelf = _uncontradicted(_on_backplane(inventory, backplane, slot, notes), draft, slot, notes)
     chosen: dict[UUID, Claim] = {}
-    for claims in (ddm, shelf, before):
+    for claims in (ddm, shelf, parent_claims(draft, slot)):
         _take(chosen, claims, draft, slot, notes)
     notes += [finding("port_unknown", f"sled {sled}", f"on {slot}") for sled in draft.sleds if sled not in chosen]
     return chosen, notes
@@ -167,13 +170,24 @@ def _on_backplane(
     return kept
 
 
-def _uncontradicted(claims: Claims, before: Claims) -> Claims:
-    """Return *claims* without doubtful ones for a sled that the parent has elsewhere (P4)."""
-    return {
-        sled: said
-        for sled, said in claims.items()
-        if said[0].learned_from not in DOUBTFUL or sled not in before or before[sled][0].port_id == said[0].port_id
-    }
+def _uncontradicted(claims: Claims, draft: Draft, slot: SwitchSlot, notes: list[Finding]) -> Claims:
+    """Return *claims* of the inventory but for those that would move a sled and must not (P4, P5)."""
+    blind = draft.snapshot.switches[slot].peers is None
+    kept = {}
+    for sled, said in claims.items():
+        claim = said[0]
+        before = draft.parent.ports.get(sled, {}).get(slot) if draft.parent else None
+        moves = before is not None and (before.port_id, before.link_id) != (claim.port_id, claim.link_id)
+        if before is None or not moves:
+            kept[sled] = said
+        elif claim.learned_from in DOUBTFUL:
+            continue
+        elif blind and before.learned_from in SEEN:
+            message = f"on {slot} the parent says {before.port_id}, inventory says {claim.port_id}"
+            notes.append(finding("port_conflict", f"sled {sled}", message))
+        else:
+            kept[sled] = said
+    return kept
 
 
 def _settle(ddm: Claims, inventory: Claims, slot: SwitchSlot, notes: list[Finding]) -> Claims:

@@ -18,7 +18,7 @@ from blueprints.text import dumps
 from planner.plan import plan
 from tests.oracle.delivery import Copies, Rack
 from tests.oracle.receivers import Hearing, astray, hearing_processes, hearings
-from tests.strategies import SOURCES, Loss, committed, losing_witnesses, losses, shuffled, snapshots, successors
+from tests.strategies import SOURCES, committed, shuffled, snapshots, successors
 
 MANY = settings(max_examples=60)
 SOME = settings(max_examples=40)
@@ -314,57 +314,6 @@ def test_every_plan_keeps_the_structural_rules(lineage: tuple[Snapshot, Blueprin
     snapshot, parent = lineage
     assert check(parent) == ()
     assert check(plan(snapshot, parent)) == ()
-
-
-# --- what must not be lost ------------------------------------------------------------------------------------------
-
-
-@st.composite
-def losing(draw: Any) -> tuple[Snapshot, Loss]:
-    """Draw a snapshot whose witnesses agree, and what falls silent."""
-    snapshot = draw(snapshots(clean=True, truthful=True))
-    return snapshot, draw(losses(snapshot))
-
-
-@MANY
-@given(losing())
-def test_a_silent_witness_removes_nothing(case: tuple[Snapshot, Loss]) -> None:
-    """Losing peers, backplanes, the inventory or rows of sleds takes nothing away from what the parent had."""
-    snapshot, loss = case
-    parent = plan(snapshot)
-    child = plan(losing_witnesses(snapshot, loss), parent)
-    assert child.groups == parent.groups
-    for slot, before in parent.switches.items():
-        now = child.switches[slot]
-        assert now.external_groups == before.external_groups
-        assert now.mrib_routes == before.mrib_routes
-        assert [row.members for row in now.underlay_groups] == [row.members for row in before.underlay_groups]
-        # A sled out of service whose row is lost could be any sled: then the list is the same and no longer complete.
-        assert all(
-            old.complete or not new.complete
-            for new, old in zip(now.underlay_groups, before.underlay_groups, strict=True)
-        )
-    assert {sled: evolve(its, generation=0) for sled, its in child.sleds.items()} == {
-        sled: evolve(its, generation=0) for sled, its in parent.sleds.items()
-    }
-
-
-@SOME
-@given(losing())
-def test_ports_stay_known(case: tuple[Snapshot, Loss]) -> None:
-    """A port that was known stays the same port when its witnesses fall silent, and says who remembers it."""
-    snapshot, loss = case
-    parent = plan(snapshot)
-    child = plan(losing_witnesses(snapshot, loss), parent)
-    for sled, row in parent.ports.items():
-        for slot, port in row.items():
-            now = child.ports[sled][slot]
-            if port is None:
-                assert now is None
-            else:
-                assert now is not None
-                assert (now.port_id, now.link_id) == (port.port_id, port.link_id)
-                assert list(LearnedFrom).index(now.learned_from) >= list(LearnedFrom).index(port.learned_from)
 
 
 # --- the oracle -----------------------------------------------------------------------------------------------------

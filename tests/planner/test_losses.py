@@ -1,0 +1,99 @@
+"""Unknown is not empty: whatever a collection fails to learn, nothing that somebody still wants is taken away."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blueprints.blueprint import Blueprint, LearnedFrom
+from blueprints.snapshot import Snapshot
+from planner.plan import plan
+from tests.strategies import Loss, losing_witnesses, losses, snapshots
+
+# --- witnesses that agree -------------------------------------------------------------------------------------------
+
+
+@st.composite
+def losing(draw: Any) -> tuple[Snapshot, Loss]:
+    """Draw a snapshot whose witnesses agree, and what falls silent."""
+    snapshot = draw(snapshots(clean=True, truthful=True))
+    return snapshot, draw(losses(snapshot))
+
+
+@settings(max_examples=60)
+@given(losing())
+def test_a_silent_witness_removes_nothing(case: tuple[Snapshot, Loss]) -> None:
+    """Losing peers, backplanes, the inventory or rows of sleds takes nothing away from what the parent had."""
+    snapshot, loss = case
+    parent = plan(snapshot)
+    child = plan(losing_witnesses(snapshot, loss), parent)
+    assert child.groups == parent.groups
+    for slot, before in parent.switches.items():
+        now = child.switches[slot]
+        assert now.external_groups == before.external_groups
+        assert now.mrib_routes == before.mrib_routes
+        assert [row.members for row in now.underlay_groups] == [row.members for row in before.underlay_groups]
+        # A sled out of service whose row is lost could be any sled: then the list is the same and no longer complete.
+        assert all(
+            old.complete or not new.complete
+            for new, old in zip(now.underlay_groups, before.underlay_groups, strict=True)
+        )
+    assert {sled: evolve(its, generation=0) for sled, its in child.sleds.items()} == {
+        sled: evolve(its, generation=0) for sled, its in parent.sleds.items()
+    }
+
+
+@settings(max_examples=40)
+@given(losing())
+def test_ports_stay_known(case: tuple[Snapshot, Loss]) -> None:
+    """A port that was known stays the same port when its witnesses fall silent, and says who remembers it."""
+    snapshot, loss = case
+    parent = plan(snapshot)
+    child = plan(losing_witnesses(snapshot, loss), parent)
+    for sled, row in parent.ports.items():
+        for slot, port in row.items():
+            now = child.ports[sled][slot]
+            if port is None:
+                assert now is None
+            else:
+                assert now is not None
+                assert (now.port_id, now.link_id) == (port.port_id, port.link_id)
+                assert list(LearnedFrom).index(now.learned_from) >= list(LearnedFrom).index(port.learned_from)
+
+
+# --- any witnesses --------------------------------------------------------------------------------------------------
+
+
+def removed(before: Blueprint, after: Blueprint) -> Iterator[tuple[object, ...]]:
+    """Yield what whoever carries out *after* may take away of *before*, or has to make leave."""
+    for slot, old in before.switches.items():
+        new = after.switches[slot]
+        lists = {row.group_ip: row for row in new.underlay_groups}
+        for row in old.underlay_groups:
+            now = lists.get(row.group_ip)
+            if now is None:
+                yield slot, row
+            elif now.complete:
+                yield from ((slot, row.group_ip, gone) for gone in set(row.members) - set(now.members))
+        yield from ((slot, gone) for gone in set(old.external_groups) - set(new.external_groups))
+        yield from ((slot, gone) for gone in set(old.mrib_routes) - set(new.mrib_routes))
+    for sled, mine in before.sleds.items():
+        if sled not in after.sleds:
+            yield sled, mine
+            continue
+        now_there = after.sleds[sled]
+        for table in ("m2p", "forwarding", "nic_filters", "subscriptions"):
+            yield from ((sled, gone) for gone in set(getattr(mine, table)) - set(getattr(now_there, table)))
+        yield from ((sled, leave) for leave in set(now_there.departures) - set(mine.departures))
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_whatever_falls_silent_nothing_is_removed(data: st.DataObject) -> None:
+    """Of any snapshot, with witnesses that lie and rows that cannot be right, losing inputs removes nothing."""
+    snapshot = data.draw(snapshots())
+    parent = plan(snapshot)
+    child = plan(losing_witnesses(snapshot, data.draw(losses(snapshot))), parent)
+    assert list(removed(parent, child)) == []
