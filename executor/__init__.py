@@ -1,12 +1,12 @@
 """The executor: compares a blueprint with a rack and carries the difference out, in an order that loses nothing.
 
 It decides nothing: every address, port, tag and next hop is the blueprint's. All that speaks to devices is a
-coroutine; `asyncio.run` belongs to the caller.
+coroutine; `asyncio.run` belongs to the caller. Asking DNS where a rack is stands apart, in `executor.discovery`: who
+has an endpoints file need not load what that takes.
 """
 
 from blueprints.run_report import Outcome
 from executor.compare import Comparison, compare
-from executor.discovery import Discovery, discover
 from executor.execute import execute
 from executor.fence import TargetStore
 from executor.journal import JournalFile
@@ -18,7 +18,6 @@ from executor.safeguards import Safeguards
 __all__ = [
     "Allowances",
     "Comparison",
-    "Discovery",
     "JournalFile",
     "Limits",
     "Outcome",
@@ -26,7 +25,6 @@ __all__ = [
     "Safeguards",
     "TargetStore",
     "compare",
-    "discover",
     "execute",
     "observe",
 ]

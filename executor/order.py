@@ -9,11 +9,11 @@ Source: the order is the one whose every intermediate state was searched for los
 This file does not know changes, calls or how long anything takes.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from graphlib import TopologicalSorter
 from itertools import pairwise
 from types import MappingProxyType
 
-import networkx
 from attrs import frozen
 
 from executor.actions import Tier
@@ -83,7 +83,7 @@ def schedule(targets: Iterable[Target], work: Collection[tuple[Tier, Target]]) -
     """Return the stages in which *work* is done on *targets*, each sorted; stages without work are left out."""
     graph = _graph(sorted(targets, key=lambda target: target.sort_key), rebuilding=_rebuilds(work))
     stages = []
-    for generation in networkx.topological_generations(graph):
+    for generation in _generations(graph):
         nodes = [(tier, target) for tier, target in generation if target is not None and (tier, target) in work]
         stages.append(tuple(sorted(nodes, key=lambda node: (node[0], node[1].sort_key))))
     return Schedule(
@@ -92,30 +92,37 @@ def schedule(targets: Iterable[Target], work: Collection[tuple[Tier, Target]]) -
     )
 
 
+def _generations(graph: "TopologicalSorter[Node]") -> Iterator[tuple[Node, ...]]:
+    """Yield what may run at the same time, each node as early as what comes before it allows."""
+    graph.prepare()
+    while graph.is_active():
+        ready = graph.get_ready()
+        yield ready
+        graph.done(*ready)
+
+
 def _rebuilds(work: Collection[tuple[Tier, Target]]) -> bool:
     return any(tier in (_T.REBUILD_EXTERNAL, _T.REBUILD_UNDERLAY) for tier, _ in work)
 
 
-def _graph(targets: list[Target], *, rebuilding: bool) -> "networkx.DiGraph[Node]":
-    graph: networkx.DiGraph[Node] = networkx.DiGraph()
+def _graph(targets: list[Target], *, rebuilding: bool) -> "TopologicalSorter[Node]":
+    graph: TopologicalSorter[Node] = TopologicalSorter()
     for tier, daemon in DAEMONS.items():
-        graph.add_nodes_from((tier, target) for target in targets if target.daemon is daemon)
-        graph.add_node((tier, None))
-        graph.add_edges_from(((tier, t), (tier, None)) for t in targets if t.daemon is daemon)
+        graph.add((tier, None), *[(tier, target) for target in targets if target.daemon is daemon])
     for earlier, later, everywhere in BARRIERS:
         for target in targets:
             if target.daemon is DAEMONS[later]:
-                graph.add_edge((earlier, None if everywhere else target), (later, target))
-        graph.add_edge((earlier, None), (later, None))
+                graph.add((later, target), (earlier, None if everywhere else target))
+        graph.add((later, None), (earlier, None))
     _one_switch_after_another(graph, targets, _T.REBUILD_EXTERNAL if rebuilding else _T.EXTERNAL)
     return graph
 
 
-def _one_switch_after_another(graph: "networkx.DiGraph[Node]", targets: list[Target], first: Tier) -> None:
+def _one_switch_after_another(graph: "TopologicalSorter[Node]", targets: list[Target], first: Tier) -> None:
     """Let a switch start on *first* once the one before has its external groups: the other keeps forwarding.
 
     Rewriting a source filter, or a whole group, drops its packets on that switch for a moment.
     """
     switches = [target for target in targets if target.daemon is Daemon.DPD]
     for before, after in pairwise(switches):
-        graph.add_edge((_T.EXTERNAL, before), (first, after))
+        graph.add((first, after), (_T.EXTERNAL, before))

@@ -4,7 +4,7 @@ This file does not know how calls are sent, nor how a report is shown to people.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +14,7 @@ from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.converter import unstructure
 from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome, TargetState
+from blueprints.text import Lines, one_line, pieces
 from executor.actions import FORMS, Observability
 from executor.calls import Call
 from executor.changes import Change, Conflict, Difference, Foreign, Kind
@@ -124,13 +125,20 @@ class Report:
 
     def as_json(self) -> dict[str, Json]:
         """Return the document that `execute --json` prints and `execute --report` writes."""
+        return self._document([action_json(sent) for sent in self.actions])
+
+    def pieces(self) -> Iterator[str]:
+        """Yield the canonical text of that document bit by bit: calls are many, and made to text some at a time."""
+        return pieces(self._document(Lines(self.actions, _action_lines) if self.actions else []))
+
+    def _document(self, actions: Json) -> dict[str, Json]:
         return {
             "format": REPORT_FORMAT,
             "blueprint": unstructure(self.blueprint),
             "outcome": self.outcome.value,
             "exit_code": self.exit_code,
             "dry_run": self.dry_run,
-            "actions": [action_json(sent) for sent in self.actions],
+            "actions": actions,
             "owed": [owed_json(owed) for owed in self.owed],
             "targets": [standing_json(standing) for standing in self.targets],
             "counts": {name: self.counts.get(name, 0) for name in ("reads", "writes", "reasserts")},
@@ -145,6 +153,10 @@ class Report:
             "losses": [loss_json(loss) for loss in self.losses],
             "interruptions": [each.as_json() for each in self.interruptions],
         }
+
+
+def _action_lines(actions: Iterable[Sent], between: str) -> str:
+    return between.join([one_line(action_json(sent)) for sent in actions])
 
 
 def unfinished(blueprint: Blueprint, *, dry_run: bool) -> Report:

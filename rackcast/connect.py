@@ -14,7 +14,6 @@ from attrs import frozen
 from blueprints.endpoints import Endpoints, SubscriptionForm
 from blueprints.files import read_endpoints
 from blueprints.observation import Silence
-from executor.discovery import discover
 
 
 @frozen(kw_only=True)
@@ -52,6 +51,8 @@ class Way:
         """
         if self.endpoints is not None:
             return read_endpoints(self.endpoints), ()
+        from executor.discovery import discover
+
         form = SubscriptionForm(self.subscriptions or SubscriptionForm.VMM)
         found = asyncio.run(discover(self.dns or "", sleds, subscriptions=form, prefixes=self.allow_prefix))
         return found.endpoints, found.silent

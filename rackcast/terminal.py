@@ -71,6 +71,12 @@ def print_json(document: dict[str, Any], *, error: bool = False) -> None:
     click.echo(dumps(document).encode(), nl=False, err=error)
 
 
+def print_pieces(texts: Iterable[str]) -> None:
+    """Print *texts* one after the other on standard output, always UTF-8."""
+    for text in texts:
+        click.echo(text.encode(), nl=False)
+
+
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
     """Return a table with a *title*; cells are made safe, `Text` cells keep their style."""
     made = Table(title=Text(safe(title), style="bold"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)

@@ -8,9 +8,8 @@ import click
 
 from blueprints.blueprint import Blueprint
 from blueprints.checks import check
-from blueprints.disk import STANDARD, write_text
 from blueprints.errors import InputRejectedError, Mistake
-from blueprints.text import dumps
+from blueprints.disk import STANDARD, write_pieces
 from executor.execute import execute as carry_out
 from executor.report import Report, unfinished
 from executor.safeguards import Safeguards
@@ -24,7 +23,7 @@ from rackcast.progress import shown_progress
 from rackcast.reading import read_blueprint
 from rackcast.reports import print_calls, print_report
 from rackcast.saying import say
-from rackcast.terminal import console, print_json
+from rackcast.terminal import console, print_pieces
 
 
 @click.command()
@@ -51,17 +50,17 @@ def execute(
     A daemon that does not answer is owed its part and the rest goes on (exit 4). Run it again at any time: what is in
     effect is not written again.
     """
-    read = sound(read_blueprint(blueprint), blueprint)
+    read = sound(read_blueprint(blueprint, causes=False), blueprint)
     guards, pace = safeguards(options, read), Pace.taken(options)
     if report is not None and _is_file(report):
         # Found out before the rack is touched; and no older report speaks for a run that was cut short.
-        write_text(report, dumps(unfinished(read, dry_run=dry_run).as_json()))
+        write_pieces(report, unfinished(read, dry_run=dry_run).pieces())
     with terminable():
         done = run(read, Way(**options), dry_run=dry_run, guards=guards, pace=pace, quiet=as_json)
     if report is not None:  # before anybody can stop reading
-        write_text(report, dumps(done.as_json()))
+        write_pieces(report, done.pieces())
     if as_json:
-        print_json(done.as_json())
+        print_pieces(done.pieces())
     else:
         if dry_run:
             print_calls(done)

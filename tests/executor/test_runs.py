@@ -12,6 +12,7 @@ from blueprints.blueprint import Blueprint
 from blueprints.endpoints import SubscriptionForm
 from blueprints.run_report import Outcome
 from blueprints.snapshot import MemberPorts, Policy, Snapshot, UnderlayRow
+from blueprints.text import dumps
 from executor import compare, execute
 from executor.actions import FORMS, Effect, Observability
 from executor.changes import Kind
@@ -250,7 +251,9 @@ def test_a_blueprint_that_contradicts_itself_is_refused(bench: Bench, dry_run: b
 
 def test_the_report_is_plain_data(bench: Bench) -> None:
     """Every fixed key is there, and every action says where, how, what and what became of it."""
-    document = bench.run(PLAN).as_json()
+    report = bench.run(PLAN)
+    document = report.as_json()
+    assert "".join(report.pieces()) == dumps(document)
     assert {"format", "blueprint", "outcome", "actions", "owed", "counts"} <= set(document)
     assert set(document["counts"]) == {"reads", "writes", "reasserts"}
     assert all({"target", "method", "path", "body", "outcome"} <= set(action) for action in document["actions"])
