@@ -103,16 +103,15 @@ class Ledger:
         rows = [facts.member(hearer.member) for hearer in self.hearers[group]]
         return rows + [facts.member(row.member) for row in self.apart_of_group(group)]
 
-    def asking(self, group: UUID, source: UnicastSource | None) -> list[str]:
-        """Return the rows that ask for a source, and those that would take their places; None: that take any."""
+    def askers(self, group: UUID, source: UnicastSource | None) -> list[UUID]:
+        """Return the instances that ask for a source, hearing it or not; None: that take any."""
         hearing = [h.instance for h in self.hearers[group] if _asks(source, h.sources, any_source=not h.sources)]
         waiting = [
             row.instance
             for row in self.apart_of_group(group)
             if row.verdict not in UNCOUNTED and _asks(source, row.sources, any_source=row.any)
         ]
-        instances = dict.fromkeys((*hearing, *waiting))
-        return list(dict.fromkeys(row for each in instances for row in self.rows_of_instance(group, each)))
+        return list(dict.fromkeys((*hearing, *waiting)))
 
     def stands_alone(self, group: UUID, source: UnicastSource | None) -> bool:
         """Return whether the parent had a source that all members ask for: without any of them it would stay."""

@@ -26,6 +26,7 @@ class SharedGrounds:
         """
         self.blueprint = blueprint
         self.ledger = Ledger(blueprint)
+        self._heard: dict[UUID, Grounds] = {}
         self._planned = {group.id: self._exists(group) for group in blueprint.groups}
 
     def planned(self, group: PlannedGroup) -> Grounds:
@@ -83,17 +84,21 @@ class SharedGrounds:
         grounds = Grounds().on("membership", rows)
         grounds.on("instance", [facts.instance(hearer.instance) for hearer in several]).on("hearing_sled", sleds)
         grounds.but(*(facts.memory(h.instance, group.multicast_ip) for h in several if h.kept))
+        grounds.but(*(facts.memberships(h.instance, group.multicast_ip.text) for h in several))
         return grounds.but(*(f for h in several for s in h.sleds for f in (facts.sled(s), facts.parent_sled(s))))
 
     def anybody(self, group: PlannedGroup) -> Grounds:
         """Return why anybody hears the group."""
-        return self.heard_by(group, self.ledger.hearers[group.id])
+        if group.id not in self._heard:
+            self._heard[group.id] = self.heard_by(group, self.ledger.hearers[group.id])
+        return Grounds().also(self._heard[group.id])
 
     def everybody(self, group: PlannedGroup) -> Grounds:
         """Return everyone who could have made a list longer, or shorter."""
         grounds = Grounds().aside(self.anybody(group)).but(facts.members_of(group.id))
         for row in self.ledger.apart_of_group(group.id):
             grounds.but(facts.member(row.member), facts.instance(row.instance))
+            grounds.but(facts.memberships(row.instance, group.multicast_ip.text))
             if row.sled is not None:
                 grounds.but(facts.sled(row.sled), facts.parent_sled(row.sled))
             if row.verdict is Apart.REFUSED:
@@ -102,12 +107,14 @@ class SharedGrounds:
 
     def sources(self, group: PlannedGroup, source: UnicastSource | None) -> Grounds:
         """Return why a source is let in; None: any is."""
-        asking = self.ledger.asking(group.id, source)
+        askers = self.ledger.askers(group.id, source)
+        asking = [row for instance in askers for row in self.ledger.rows_of_instance(group.id, instance)]
         stands = self.ledger.stands_alone(group.id, source)
         before = [facts.parent_group(group.id)] if asking and stands else []
         grounds = Grounds().on("source_any" if source is None else "source_named", asking + before)
         if not asking:
             grounds.on("source_kept", [facts.parent_group(group.id)]).but(facts.members_of(group.id))
+        grounds.but(*(facts.memberships(instance, group.multicast_ip.text) for instance in askers))
         return grounds.but(*self.ledger.unsure_of_sources(group))
 
     def port(self, sled: UUID, slot: SwitchSlot) -> Grounds:

@@ -57,6 +57,7 @@ def _subscription(shared: SharedGrounds, sled: UUID, row: Subscription) -> Expla
     grounds = Grounds().also(shared.takes_part(sled), shared.planned(group))
     grounds.on("membership", shared.ledger.rows_of(group.id, hearer))
     grounds.on("instance", [facts.instance(row.instance_id)])
+    grounds.but(facts.memberships(row.instance_id, row.group_ip.text))
     if hearer.kept:
         grounds.on("sources_kept", [facts.memory(row.instance_id, row.group_ip)])
     sources = ", ".join(source.text for source in row.sources) or "any"
