@@ -12,6 +12,7 @@ from attrs import frozen
 
 from blueprints.addresses import Address, UnderlayGroup, UnicastSource, is_source_specific
 from blueprints.blueprint import Blueprint, SledTables, SwitchTables
+from blueprints.cause_checks import causes_fit
 from blueprints.identifiers import FLEET_VNI, MulticastMac
 from blueprints.ordering import Key
 from blueprints.snapshot import ExternalEntry
@@ -217,6 +218,7 @@ RULES: tuple[tuple[str, str, Callable[[Blueprint], Found]], ...] = (
     ("C11", "held groups are not planned", _held_is_untouched),
     ("C12", "network identifiers are the rack's, VLANs ones that switches take", _numbers_are_taken),
     ("C13", "a group's entry stands on the switch that is elected, or on every one", _entries_stand),
+    ("C14", "what is planned has its causes, and causes are of what is planned", causes_fit),
 )
 
 

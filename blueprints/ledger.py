@@ -48,6 +48,8 @@ class Ledger:
         self.departures = {(line.sled, line.propolis, line.group_ip): line for line in causes.departures}
         self.by_address = {group.multicast_ip: group for group in blueprint.groups}
         self.absent = {line.group: line for line in causes.absent}
+        self._addresses = {line.group: line.multicast_ip.text for line in causes.absent}
+        self._addresses |= {group.id: group.multicast_ip.text for group in blueprint.groups}
         self._apart: dict[UUID, list[ApartMember]] = {}
         for row in causes.members:
             self._apart.setdefault(row.group, []).append(row)
@@ -148,10 +150,8 @@ class Ledger:
         )
 
     def address_of(self, group: UUID) -> str | None:
-        """Return the address of a group's row, planned or not."""
-        if group in self.absent:
-            return self.absent[group].multicast_ip.text
-        return next((g.multicast_ip.text for g in self._blueprint.groups if g.id == group), None)
+        """Return the address of a group's row, planned or not; None for a group without a row."""
+        return self._addresses.get(group)
 
 
 def _asks(source: UnicastSource | None, sources: tuple[UnicastSource, ...], *, any_source: bool) -> bool:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from blueprints import facts
 from blueprints.blueprint import HeldGroup, PlannedGroup, Subject, Transition
-from blueprints.causes import Apart
+from blueprints.causes import Apart, ApartMember
 from blueprints.grounds import Explanation, Grounds
 from blueprints.ledger import Hearer
 from blueprints.shared_grounds import SharedGrounds
@@ -17,14 +17,19 @@ from blueprints.snapshot import GroupState
 
 def of_transitions(shared: SharedGrounds) -> Iterator[Explanation]:
     """Yield what the datastore is told."""
-    table = _Transitions(shared)
+    told = _Told(shared)
     for row in shared.blueprint.transitions:
-        grounds = table.of_member(row) if row.subject is Subject.MEMBER else table.of_group(row)
-        value = f"{row.from_} to {row.to} on {row.sled_id}: {row.because}"
-        yield grounds.of("transitions", value, subject=row.subject, id=row.id, to=row.to)
+        grounds, names = told.of_member(row) if row.subject is Subject.MEMBER else told.of_group(row)
+        where = f" on {row.sled_id}" if row.sled_id is not None else ""
+        value = f"{row.from_} to {row.to}{where}: {row.because}"
+        yield grounds.of("transitions", value, subject=row.subject, id=row.id, to=row.to, **names)
 
 
-class _Transitions:
+Told = tuple[Grounds, dict[str, object]]
+"""Why a row is told something, and what it is about as far as that is known."""
+
+
+class _Told:
     """What the rows that are told something are about, looked up once."""
 
     def __init__(self, shared: SharedGrounds) -> None:
@@ -37,45 +42,49 @@ class _Transitions:
         self._apart = {row.member: row for row in blueprint.causes.members}
         self._lost = {row.member for row in blueprint.causes.members if row.verdict is Apart.LOST}
         self._leavers = {
-            tombstone: row.instance_id
+            tombstone: row
             for sled, its in blueprint.sleds.items()
             for row in its.departures
             for tombstone in shared.ledger.departures[sled, row.propolis_id, row.group_ip].tombstones
         }
 
-    def of_member(self, row: Transition) -> Grounds:
+    def of_member(self, row: Transition) -> Told:
         """Return why a member is told something: its row, and what will have put that in effect."""
         grounds = Grounds().on("transition", [facts.member(row.id)]).but(facts.about_member(row.id))
         if row.id in self._hearers:
-            grounds.also(self._of_hearer(row, *self._hearers[row.id]))
-        elif row.id in self._apart:
-            grounds.also(self._of_parked(row.id))
-        elif row.id in self._leavers:
-            grounds.on("leave_sent", [facts.instance(self._leavers[row.id])])
-        return grounds
+            group, hearer = self._hearers[row.id]
+            names = {"group": self._planned[group].multicast_ip, "instance": hearer.instance}
+            return grounds.also(self._of_hearer(row, self._planned[group], hearer)), names
+        if row.id in self._apart:
+            apart = self._apart[row.id]
+            names = {"group": self._shared.ledger.address_of(apart.group), "instance": apart.instance}
+            return grounds.also(self._of_parked(apart)), names
+        if row.id in self._leavers:
+            leave = self._leavers[row.id]
+            grounds.on("leave_sent", [facts.instance(leave.instance_id)])
+            return grounds, {"group": leave.group_ip, "instance": leave.instance_id}
+        return grounds, {}
 
-    def _of_hearer(self, row: Transition, group: UUID, hearer: Hearer) -> Grounds:
-        planned = self._planned[group]
-        grounds = self._shared.planned(planned).on("instance", [facts.instance(hearer.instance)])
+    def _of_hearer(self, row: Transition, group: PlannedGroup, hearer: Hearer) -> Grounds:
+        grounds = self._shared.planned(group).on("instance", [facts.instance(hearer.instance)])
         if hearer.kept:
-            grounds.on("sources_kept", [facts.memory(hearer.instance, planned.multicast_ip)])
+            grounds.on("sources_kept", [facts.memory(hearer.instance, group.multicast_ip)])
         return grounds.also(self._shared.takes_part(row.sled_id)) if row.sled_id is not None else grounds
 
-    def _of_parked(self, member: UUID) -> Grounds:
-        apart = self._apart[member]
+    def _of_parked(self, apart: ApartMember) -> Grounds:
         if apart.verdict is Apart.GROUP_ENDING:
             return Grounds().on("group_ends", [facts.group(apart.group)])
         grounds = self._shared.planned(self._planned[apart.group])
-        return grounds.on("process_gone", [facts.instance(apart.instance)] if member in self._lost else [])
+        return grounds.on("process_gone", [facts.instance(apart.instance)] if apart.member in self._lost else [])
 
-    def of_group(self, row: Transition) -> Grounds:
+    def of_group(self, row: Transition) -> Told:
         """Return why a group is told something."""
         grounds = Grounds().on("transition", [facts.group(row.id)]).but(facts.members_of(row.id))
         grounds.but(facts.TIME, facts.SWITCHES, facts.policy("orphan_grace_seconds"))
         address = self._shared.ledger.address_of(row.id)
         if row.from_ == GroupState.CREATING and row.id in self._planned:
             grounds.also(self._shared.planned(self._planned[row.id]))
-        return grounds.also(self._shared.on_address(address)) if address else grounds
+        return (grounds.also(self._shared.on_address(address)), {"group": address}) if address else (grounds, {})
 
 
 def of_held(shared: SharedGrounds) -> Iterator[Explanation]:

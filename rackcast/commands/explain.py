@@ -9,6 +9,8 @@ from rich.text import Text
 
 from blueprints.absences import Blocker, Wanted, blockers
 from blueprints.blueprint import Blueprint
+from blueprints.cause_checks import causes_fit
+from blueprints.errors import InputRejectedError, Mistake
 from blueprints.explanations import explanations
 from blueprints.grounds import RULES, Explanation
 from blueprints.identifiers import SwitchSlot
@@ -58,6 +60,9 @@ def explain(blueprint: str, kind: str, why_not: bool, as_json: bool, **words: st
     read = read_blueprint(blueprint)
     if not read.causes.sleds and read.sleds:
         raise click.UsageError("the blueprint was planned without causes: plan again")
+    misfits = [Mistake("causes", f"{subject} {message}") for subject, message in sorted(causes_fit(read))]
+    if misfits:
+        raise InputRejectedError(blueprint, misfits)
     names = {name: word for name, word in words.items() if word is not None}
     meant = {name: _aliases(read, name, word) for name, word in names.items()}
     told = [each for each in explanations(read) if each.entry.table == TABLES[kind] and _is_meant(each, names, meant)]

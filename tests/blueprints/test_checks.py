@@ -8,9 +8,10 @@ from attrs import evolve
 
 from blueprints.addresses import ExternalGroup, UnderlayGroup, UnicastSource
 from blueprints.blueprint import Blueprint, Departure, HeldGroup
+from blueprints.causes import Absence, AbsentGroup, DepartureCauses
 from blueprints.checks import RULES, check
 from blueprints.identifiers import MulticastMac, PortId, SwitchSlot, Tag
-from blueprints.snapshot import ExternalEntry
+from blueprints.snapshot import ExternalEntry, GroupState
 from planner.plan import plan
 from tests.planner.case_files import CASES, id_of, read_snapshot
 
@@ -111,7 +112,38 @@ def _held(blueprint: Blueprint) -> Blueprint:
     )
 
 
+def _causes(**changes: Any) -> Damage:
+    """Return what changes tables of the causes."""
+    return lambda blueprint: evolve(blueprint, causes=evolve(blueprint.causes, **changes))
+
+
+def _line(table: str, **changes: Any) -> Damage:
+    """Return what changes every line of a *table* of the causes."""
+
+    def damage(blueprint: Blueprint) -> Blueprint:
+        return _causes(**{table: [evolve(line, **changes) for line in getattr(blueprint.causes, table)]})(blueprint)
+
+    return damage
+
+
+def _causes_of_twice(table: str) -> Damage:
+    return lambda blueprint: _causes(**{table: getattr(blueprint.causes, table) * 2})(blueprint)
+
+
+def _said_to_be_absent(blueprint: Blueprint) -> Blueprint:
+    (group,) = blueprint.groups
+    because, state = Absence.HELD, GroupState.ACTIVE
+    line = AbsentGroup(group=group.id, name=group.name, multicast_ip=group.multicast_ip, state=state, because=because)
+    return _causes(absent=[line])(blueprint)
+
+
+def _leave_of(propolis: str) -> Damage:
+    leave = DepartureCauses(sled=id_of("sled-a"), propolis=id_of(propolis), group_ip=GROUP, tombstones=(), new=False)
+    return _causes(departures=[leave])
+
+
 OTHER = UnderlayGroup.parse("ff04::1")
+GROUP = ExternalGroup.parse("233.252.0.1")
 SSM = ExternalGroup.parse("232.1.2.3")
 
 DAMAGES: list[tuple[str, Damage]] = [
@@ -146,6 +178,20 @@ DAMAGES: list[tuple[str, Damage]] = [
     ("C13", _no_entry(SwitchSlot.SWITCH0)),
     ("C13", _no_entry(SwitchSlot.SWITCH1)),
     ("C13", _elected),
+    ("C14", _causes(groups=())),
+    ("C14", _causes(sleds=())),
+    ("C14", _causes(ports=())),
+    ("C14", _causes_of_twice("groups")),
+    ("C14", _causes_of_twice("ports")),
+    ("C14", _line("groups", group=id_of("group-2"))),
+    ("C14", _line("groups", members=())),
+    ("C14", _line("groups", members=(id_of("member-1"), id_of("member-2")))),
+    ("C14", _line("groups", kept=(id_of("member-2"),))),
+    ("C14", _line("sleds", takes_part=False)),
+    ("C14", _line("sleds", sled=id_of("sled-c"))),
+    ("C14", _line("ports", switch=SwitchSlot.SWITCH0)),
+    ("C14", _leave_of("vmm-1")),
+    ("C14", _said_to_be_absent),
 ]
 
 
@@ -163,10 +209,12 @@ def test_each_rule_can_be_broken(sound: Blueprint, rule: str, damage: Damage) ->
         _member_on_link(255),
         on_switch("external_groups", vlan_id=2),
         on_switch("external_groups", vlan_id=4095),
+        _line("groups", kept=(id_of("member-1"),)),
+        _causes(groups=(), members=(), absent=(), sleds=(), ports=(), departures=()),
     ],
 )
 def test_what_is_just_inside_a_rule_keeps_it(sound: Blueprint, change: Damage) -> None:
-    """The last link and the first and last VLAN that switches take break nothing."""
+    """The last link, the first and last VLAN that switches take, and no causes at all break nothing."""
     assert check(change(sound)) == ()
 
 

@@ -5,22 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner
 
 from blueprints.files import write_blueprint
+from blueprints.sealing import sealed
 from planner.plan import plan
 from rackcast.main import rackcast
 from tests.planner.case_files import CASES, id_of, read_case
+from tests.rackcast.conftest import Run
 
 
 def told(tmp_path: Path, case: str, *words: str, code: int = 0) -> Any:
     """Return what `explain --json` prints of a case's blueprint."""
-    done = run(tmp_path, case, *words, "--json")
+    done = explained(tmp_path, case, *words, "--json")
     assert done.exit_code == code, done.output
     return json.loads(done.output)
 
 
-def run(tmp_path: Path, case: str, *words: str) -> Any:
+def explained(tmp_path: Path, case: str, *words: str) -> Any:
     """Return how `explain` ends for a case's blueprint."""
     read = read_case(CASES / case)
     path = tmp_path / "blueprint.json"
@@ -47,7 +50,7 @@ def test_options_narrow_down(tmp_path: Path) -> None:
 
 def test_an_unknown_entry_is_wrong_usage(tmp_path: Path) -> None:
     """What is not there ends with 2 and says what there is."""
-    done = run(tmp_path, "sources_asm_mixed", "m2p", "--group", "239.9.9.9")
+    done = explained(tmp_path, "sources_asm_mixed", "m2p", "--group", "239.9.9.9")
     assert done.exit_code == 2
     assert "there is sled" in done.output
 
@@ -69,7 +72,7 @@ def test_why_not_of_a_source_that_nobody_names(tmp_path: Path) -> None:
 
 def test_why_not_of_what_is_there_says_so(tmp_path: Path) -> None:
     """Asked why an entry is not there that is, it says so and gives its causes."""
-    done = run(tmp_path, "sources_asm_mixed", "route", "--why-not")
+    done = explained(tmp_path, "sources_asm_mixed", "route", "--why-not")
     assert done.exit_code == 0
     assert "It is there." in done.output
     assert "a live row of a group is planned" in done.output
@@ -78,6 +81,69 @@ def test_why_not_of_what_is_there_says_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["", "group-without-kind"])
 def test_an_unknown_selector_is_refused(tmp_path: Path, word: str) -> None:
     """A selector of another kind ends with 2 and lists the kinds."""
-    done = run(tmp_path, "sources_asm_mixed", word)
+    done = explained(tmp_path, "sources_asm_mixed", word)
     assert done.exit_code == 2
     assert "nic-filter" in done.output
+
+
+def transition(tmp_path: Path, case: str, *words: str) -> dict[str, list[str]]:
+    """Return the causes of the one transition of a case that *words* leave, by rule."""
+    (entry,) = told(tmp_path, case, "transition", *words)["entries"]
+    return {cause["rule"]: cause["any_of"] for cause in entry["because"]}
+
+
+def test_a_member_that_joins_names_what_lets_it_hear(tmp_path: Path) -> None:
+    """Told to be joined, a row rests on itself, its group, its instance and the sled."""
+    causes = transition(tmp_path, "member_joining_with_a_stale_sled", "--instance", str(id_of("vm-1")))
+    assert causes["transition"] == [f"member {id_of('member-1')}"]
+    assert causes["group_row"] == [f"group {id_of('group-1')}"]
+    assert causes["instance"] == [f"instance {id_of('vm-1')}"]
+    assert set(causes) == {"transition", "group_row", "instance", "sled"}
+
+
+def test_a_member_that_is_parked_names_the_instance_that_lost_its_process(tmp_path: Path) -> None:
+    """A VMM that has no row is the instance's affair, and the entry says which one it is."""
+    causes = transition(tmp_path, "member_vmm_row_gone", "--group", "233.252.0.1")
+    assert causes["process_gone"] == [f"instance {id_of('vm-1')}"]
+
+
+def test_a_tombstone_that_is_released_names_the_process_that_leaves(tmp_path: Path) -> None:
+    """A leave is sent because the instance is on that sled; nothing else needs the tombstone."""
+    causes = transition(tmp_path, "tombstone_on_the_sled_of_the_instance")
+    assert causes == {"transition": [f"member {id_of('member-2')}"], "leave_sent": [f"instance {id_of('vm-2')}"]}
+
+
+def test_members_of_a_group_that_ends_name_it(tmp_path: Path) -> None:
+    """A member is told to end because its group is being deleted."""
+    causes = transition(tmp_path, "member_of_ending_group", "--instance", str(id_of("vm-1")))
+    assert causes["group_ends"] == [f"group {id_of('group-1')}"]
+
+
+def test_groups_that_hold_each_other_name_each_other(tmp_path: Path) -> None:
+    """Of two groups on one address each is held because of the other."""
+    entries = told(tmp_path, "two_groups_on_one_address", "held")["entries"]
+    with_whom = {
+        entry["names"]["group"]: {cause["rule"]: cause["any_of"] for cause in entry["because"]}["held_with"]
+        for entry in entries
+    }
+    first, third = (str(id_of(name)) for name in ("group-1", "group-3"))
+    assert with_whom == {first: [f"group {third}"], third: [f"group {first}"]}
+
+
+def test_a_group_asleep_rests_on_the_parent(tmp_path: Path) -> None:
+    """While the feature is off a group is remembered from the parent; no row is asked."""
+    (entry,) = told(tmp_path, "feature_disabled", "held")["entries"]
+    assert entry["because"] == [{"rule": "asleep", "any_of": [f"parent's group {id_of('group-1')}"]}]
+    assert "policy multicast_enabled" in entry["given"]
+
+
+def test_causes_that_do_not_fit_are_refused(run: Run, tmp_path: Path) -> None:
+    """A file whose causes are not those of its entries ends with 7 and says what is wrong."""
+    sound = read_case(CASES / "group_creating_with_a_member").blueprint
+    (line,) = sound.causes.groups
+    lame = evolve(sound, causes=evolve(sound.causes, groups=[evolve(line, members=())]))
+    path = tmp_path / "blueprint.json"
+    write_blueprint(str(path), sealed(lame, None, 1, sound.snapshot_digest))
+    done = run("explain", path, "subscription")
+    assert (done.code, done.out) == (7, "")
+    assert f"causes: group {line.group} 0 member rows are noted for 1 who hear it" in " ".join(done.err.split())
