@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,19 +82,32 @@ def write(path: Path, data: bytes) -> None:
     """Put *data* into the file at *path*.
 
     Raises:
-        OSError: it is not known to be on disk; what is under *path* is the old or the new.
+        OSError: it is not known to be on disk; what is under *path* is the old or the new, and nothing is beside it.
     """
     scratch = path.with_name(f".{path.name}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(scratch, flags, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
+        handle = os.open(scratch, flags, 0o600)
+        with _or_gone(scratch):
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(path)
         _flush_folder(path.parent)
     except OSError as error:  # a full disk names no file, the others name the scratch
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
+
+
+@contextmanager
+def _or_gone(scratch: Path) -> Iterator[None]:
+    """Take *scratch* away if the context fails; what went wrong first is what is told."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise
 
 
 def _flush_folder(folder: Path) -> None:

@@ -16,6 +16,7 @@ import click
 from blueprints.errors import DeviceError, InputRejectedError
 from rackcast import __version__
 from rackcast.exits import Exit
+from rackcast.interrupts import terminable
 from rackcast.saying import say, say_rejected, say_unexpected
 
 COMMANDS: dict[str, str] = {
@@ -84,12 +85,13 @@ def main(arguments: list[str] | None = None) -> Any:
     _mend_streams()
     sys.excepthook = say_unexpected
     try:
-        code = rackcast.main(arguments, standalone_mode=False)
-        sys.stdout.flush()
+        with terminable():
+            code = rackcast.main(arguments, standalone_mode=False)
+            sys.stdout.flush()
         sys.exit(code)
     except click.exceptions.Exit as exit_:
         sys.exit(exit_.exit_code)
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         say("interrupted", error=True)
         sys.exit(Exit.INTERRUPTED)
     except click.ClickException as error:

@@ -29,7 +29,6 @@ from rackcast.collected import print_collection
 from rackcast.collecting import Sources, collected
 from rackcast.commands.options import dsn_option, json_option, prefix_option
 from rackcast.exits import Exit
-from rackcast.interrupts import terminable
 from rackcast.terminal import console, print_json
 
 _KEY_BYTES = 32
@@ -119,7 +118,7 @@ def collect(
     if report is not None and Path(report).resolve() == Path(output).resolve():
         raise click.UsageError("--report and --output name the same file")
     sources, stated = _sources(**options), _stated(**options)
-    with terminable(), bulk():
+    with bulk():
         snapshot, told = _collected(sources, stated)
         shared = told
         if scrub:
