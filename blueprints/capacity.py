@@ -55,6 +55,9 @@ class Limit:
     each: bool = False
     """True: of every group by itself. False: of all groups together."""
 
+    bound: Callable[[Occupant], int] | None = field(default=None, repr=False)
+    """No less than a group takes, and quicker to know: asked first for limits of every group by itself."""
+
     source: str
 
 
@@ -137,13 +140,21 @@ def external_request(row: ExternalEntryRow) -> str:
     return _CREATE % (row.group_ip, row.tag, row.internal_ip, octets, row.vni, vlan, sources)
 
 
+_CREATE_UNDERLAY = '{"group_ip":"%s","members":[%s],"tag":"%s"}'
+_MEMBER = '{"port_id":"%s","link_id":%s,"direction":"%s"}'
+
+
 def underlay_request(row: UnderlayEntry) -> str:
     """Return the request that creates *row* with its members, which is the longest one about it, as dpd reads it."""
-    members = ",".join(
-        f'{{"port_id":"{member.port_id}","link_id":{member.link_id},"direction":"{member.direction}"}}'
-        for member in row.members
-    )
-    return f'{{"group_ip":"{row.group_ip}","members":[{members}],"tag":"{row.tag}"}}'
+    members = ",".join(_MEMBER % (member.port_id, member.link_id, member.direction) for member in row.members)
+    return _CREATE_UNDERLAY % (row.group_ip, members, row.tag)
+
+
+_FRAME = 512
+"""More bytes than a request has around its lists."""
+
+_LONGEST_MEMBER = len(_MEMBER % ("qsfp31", 2**64, "Underlay")) + 1
+_LONGEST_SOURCE = len('{"Exact":"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},')
 
 
 def _external_bytes(occupant: Occupant) -> int:
@@ -154,6 +165,23 @@ def _external_bytes(occupant: Occupant) -> int:
 
 def _underlay_bytes(occupant: Occupant) -> int:
     return 0 if occupant.underlay is None else len(underlay_request(occupant.underlay))
+
+
+_FRAME = 512
+"""More bytes than a request has around its lists, but for the tag."""
+
+_LONGEST_SOURCE = len('{"Exact":"ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"},')
+_LONGEST_MEMBER = len(_MEMBER % ("qsfp31", 2**64, "Underlay")) + 1
+
+
+def _external_bound(occupant: Occupant) -> int:
+    row = occupant.external
+    return 0 if row is None else _FRAME + len(row.tag.text) + _LONGEST_SOURCE * len(row.sources or ())
+
+
+def _underlay_bound(occupant: Occupant) -> int:
+    row = occupant.underlay
+    return 0 if row is None else _FRAME + len(row.tag.text) + _LONGEST_MEMBER * len(row.members)
 
 
 _P4 = "dendrite, dpd/p4/constants.p4 and sidecar.p4"
@@ -189,6 +217,7 @@ LIMITS: tuple[Limit, ...] = (
         takes=_external_bytes,
         counted="the body that creates it, sources included",
         each=True,
+        bound=_external_bound,
         source=_API,
     ),
     Limit(
@@ -198,6 +227,7 @@ LIMITS: tuple[Limit, ...] = (
         takes=_underlay_bytes,
         counted="the body that creates it, members included",
         each=True,
+        bound=_underlay_bound,
         source=_API,
     ),
 )
@@ -214,6 +244,8 @@ def excesses(content: Content, limits: Iterable[Limit] = LIMITS) -> tuple[Excess
 
 
 def _excesses(limit: Limit, slot: SwitchSlot, occupants: tuple[Occupant, ...]) -> Iterator[Excess]:
+    if limit.each and limit.bound is not None:
+        occupants = tuple([occupant for occupant in occupants if limit.bound(occupant) > limit.most])
     shares = [(occupant.group, share) for occupant in occupants if (share := limit.takes(occupant))]
     if limit.each:
         over = sorted((group.key, group, share) for group, share in shares if share > limit.most)

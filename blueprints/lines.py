@@ -19,6 +19,7 @@ from msgspec.json import encode
 from msgspec.json import format as spaced
 
 from blueprints.addresses import Address
+from blueprints.rows import Rows
 from blueprints.scalars import TEXT_TYPES, file_name, is_model, plain
 from blueprints.text import Lines, escaped
 
@@ -37,6 +38,8 @@ def outlined(value: Any) -> Any:
         return {file_name(name): outlined(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): outlined(item) for key, item in value.items()}
+    if isinstance(value, Rows):
+        return Lines(value.written, _joined_as_they_are) if value else []
     if isinstance(value, tuple) and value and is_model(value[0].__class__):
         return Lines(value, _joined)
     return plain(value)
@@ -44,10 +47,19 @@ def outlined(value: Any) -> Any:
 
 def _joined(records: Sequence[Any], between: str) -> str:
     """Return *records*, all of one class, as text with *between* between them."""
-    form = _form_of(records[0].__class__)
-    text = spaced(encode(_plain(records)), indent=0).decode()[1:-1]
-    # Inside a text every quotation mark has a backslash before it, so this stands between records alone.
-    text = text.replace(f'}}, {{"{form.names[0]}": ', f'}}{between}{{"{form.names[0]}": ')
+    return _text(_plain(records), _form_of(records[0].__class__).names[0], between)
+
+
+def _joined_as_they_are(rows: Sequence[Any], between: str) -> str:
+    """Return written *rows*, all of one class, as text with *between* between them."""
+    return _text(rows, rows[0].__struct_fields__[0], between)
+
+
+def _text(rows: Sequence[Struct], first: str, between: str) -> str:
+    """Return *rows*, whose first field is *first*, as text."""
+    text = spaced(encode(rows), indent=0).decode()[1:-1]
+    # Inside a text every quotation mark has a backslash before it, so this stands between rows alone.
+    text = text.replace(f'}}, {{"{first}": ', f'}}{between}{{"{first}": ')
     return text if text.isascii() and "\x7f" not in text else escaped(text)
 
 
@@ -102,7 +114,7 @@ def _conversion(hint: Any) -> Convert | None:
         return _conversion(next(kind for kind in get_args(hint) if kind is not type(None)))
     if get_origin(hint) is tuple:
         convert = _conversion(get_args(hint)[0])
-        return partial(_lists, convert) if convert else None
+        return partial(_lists, convert) if convert else _as_written
     if is_model(hint):
         return _records
     if isinstance(hint, type) and issubclass(hint, _AS_THEY_ARE):
@@ -121,6 +133,10 @@ def _lists(convert: Convert, values: Iterable[Any]) -> list[Any]:
     several = tuple(values)
     made = iter(convert(chain.from_iterable(filter(None, several))))
     return [list(islice(made, len(items))) if items else items for items in several]
+
+
+def _as_written(values: Iterable[Any]) -> list[Any]:
+    return [value.written if isinstance(value, Rows) else value for value in values]
 
 
 def _texts(values: Iterable[Any]) -> list[Any]:

@@ -6,7 +6,7 @@ This file does not know what the rows are; each row says its own `sort_key`.
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from blueprints.addresses import Address
 
@@ -23,15 +23,21 @@ BY_NUMBER = attrgetter("int")
 """UUIDs compare by number; asked for their number, they do so at a fraction of the cost."""
 
 
-class InOrder(tuple[Any, ...]):
-    """Rows that are sorted, so that nobody has to sort them again."""
+class Arranged:
+    """What is sorted already, so that nobody has to sort it again: a tuple, or what stands for one."""
+
+    __slots__ = ()
+
+
+class InOrder(tuple[Any, ...], Arranged):
+    """Rows that are sorted."""
 
     __slots__ = ()
 
 
 def in_order(rows: Iterable[Any]) -> tuple[Any, ...]:
     """Return *rows* sorted by their own keys."""
-    return rows if isinstance(rows, InOrder) else InOrder(sorted(rows, key=_BY_SORT_KEY))
+    return cast(InOrder, rows) if isinstance(rows, Arranged) else InOrder(sorted(rows, key=_BY_SORT_KEY))
 
 
 _BY_SORT_KEY = attrgetter("sort_key")

@@ -11,14 +11,14 @@ This file does not know what follows from the rows.
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from attrs import field, frozen
 
 from blueprints.addresses import Address, UnderlayUnicast
 from blueprints.identifiers import FLEET_VNI, PortId, SwitchSlot
-from blueprints.ordering import InOrder, Key, addresses, by_slot, in_order, maybe_in_order
+from blueprints.ordering import Arranged, InOrder, Key, addresses, by_slot, in_order, maybe_in_order
 from blueprints.words import Word
 
 SNAPSHOT_FORMAT = "rackcast.snapshot/1"
@@ -109,7 +109,7 @@ class VmmState(Word):
 
 
 def _by_id(rows: Iterable[Any]) -> tuple[Any, ...]:
-    return rows if isinstance(rows, InOrder) else InOrder(sorted(rows, key=_BY_ID))
+    return cast(InOrder, rows) if isinstance(rows, Arranged) else InOrder(sorted(rows, key=_BY_ID))
 
 
 _BY_ID = attrgetter("id.int")

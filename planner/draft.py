@@ -4,13 +4,12 @@ Each pass takes a draft and returns one with more in it; no pass changes what an
 group may be held (`Draft.holding`). This file does not know any rule.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from functools import cached_property
 from uuid import UUID
 
 import networkx
 from attrs import evolve, field, frozen
-from msgspec import Struct
 
 from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
 from blueprints.blueprint import (
@@ -20,14 +19,15 @@ from blueprints.blueprint import (
     PlannedGroup,
     Ports,
     SledTables,
-    Subscription,
     SwitchTables,
     Transition,
 )
-from blueprints.causes import NO_CAUSES, Absence, Apart, ApartMember, Causes, DepartureCauses, PortCauses, SledCauses
+from blueprints.causes import NO_CAUSES, Absence, Apart, Causes, DepartureCauses, PortCauses, SledCauses
 from blueprints.findings import Finding, finding
 from blueprints.identifiers import SwitchSlot, Tag
-from blueprints.snapshot import Group, Instance, Member, Snapshot
+from blueprints.rows import written
+from blueprints.snapshot import Group, Snapshot
+from blueprints.written import WrittenApart, WrittenInstance, WrittenMember, WrittenSubscription
 from planner.seats import Seat
 
 
@@ -53,34 +53,27 @@ class LiveGroup:
     tag: Tag
 
 
-class Membership(Struct, frozen=True, gc=False):
-    """A live member of a planned group, judged. A struct, because there are very many."""
-
-    row: Member
-    number: int
-    """Of its instance."""
-
-    seat: Seat
-    """What its instance does, and where; for a member that does not hear what its instance could, one that says so."""
-
-    sources: tuple[UnicastSource, ...]
-    any_source: bool
-    """No source is named; never set for a member whose sources were all refused."""
-
-    kept: bool = False
-    """Its sources are those that the parent had it hear."""
-
-
 @frozen(kw_only=True)
 class Audience:
-    """The live members of a planned group, and what they come to together."""
+    """What the live members of a planned group come to together."""
 
-    members: Sequence[Membership] = ()
-    hearing: Sequence[Membership] = ()
-    """Those who hear, in the order of their instances."""
+    peopled: bool = False
+    """There are some."""
 
-    sleds: frozenset[int] = frozenset()
-    """The sleds, by number, on which somebody hears."""
+    rows: Sequence[str] = ()
+    """Of those who hear, in the order of their instances, their rows."""
+
+    kept: Sequence[str] = ()
+    """Of these, those whose sources are the ones that the parent had them hear."""
+
+    subscriptions: Sequence[WrittenSubscription] = ()
+    """What their processes hear, in the order of instances, then of processes."""
+
+    places: Sequence[str] = ()
+    """The sled of each of these processes."""
+
+    sleds: frozenset[str] = frozenset()
+    """The sleds on which somebody hears."""
 
     located: bool = True
     """False: somebody would hear on a sled of which nothing is known, so the group's ports are a lower bound."""
@@ -88,11 +81,11 @@ class Audience:
     any_source: bool = False
     """Some member, whether it hears or not, takes any source."""
 
-    sources: tuple[UnicastSource, ...] = ()
+    sources: Sequence[UnicastSource] = ()
     """Those that members name, whether they hear or not."""
 
-    kept: bool = False
-    """Some member's sources are those that the parent had it hear."""
+    outdated: Sequence[tuple[WrittenMember, Seat]] = ()
+    """Members whose rows do not say what will be true, and what their instances do."""
 
 
 @frozen(kw_only=True)
@@ -116,17 +109,9 @@ class Home:
     """Who has the addresses of the salts before that of a new group."""
 
 
-def apart(row: Member, verdict: Apart) -> ApartMember:
+def apart(row: WrittenMember, verdict: Apart) -> WrittenApart:
     """Return the note that *row* lets nobody hear, and counts for nothing."""
-    return ApartMember(
-        group=row.group_id,
-        instance=row.instance_id,
-        member=row.id,
-        verdict=verdict,
-        sled=None,
-        any=False,
-        sources=(),
-    )
+    return WrittenApart(row.group_id, row.instance_id, row.id, verdict, None, any=False, sources=())
 
 
 @frozen(kw_only=True)
@@ -135,9 +120,6 @@ class Draft:
 
     snapshot: Snapshot
     parent: Blueprint | None
-    instances: Mapping[UUID, Instance]
-    """The snapshot's, by id."""
-
     sleds: Mapping[UUID, RoutingSled] = field(factory=dict)
     graph: "networkx.Graph[tuple[str, ...]]" = field(factory=networkx.Graph, eq=False)
     groups: Mapping[UUID, LiveGroup] = field(factory=dict)
@@ -159,16 +141,13 @@ class Draft:
     ports: Ports = field(factory=dict)
     switches: Mapping[SwitchSlot, SwitchTables] = field(factory=dict)
     sled_tables: Mapping[UUID, SledTables] = field(factory=dict)
-    subscriptions: Mapping[UUID, tuple[Subscription, ...]] = field(factory=dict)
-    """By sled."""
-
     absences: Mapping[UUID, Absence] = field(factory=dict)
     """Why live groups that nobody holds are not planned."""
 
     succeeding: frozenset[UUID] = frozenset()
     """New groups that would wait for an older one on their address, had the parent not planned them."""
 
-    apart: tuple[ApartMember, ...] = ()
+    apart: tuple[WrittenApart, ...] = ()
     """Live members, or processes of them, that do not hear."""
 
     sled_causes: tuple[SledCauses, ...] = ()
@@ -189,7 +168,7 @@ class Draft:
             HeldGroup(id=group, multicast_ip=address, because=code) for group, (address, code, _) in groups.items()
         )
         found = [finding(code, f"group {group}", message) for group, (_, code, message) in groups.items()]
-        members = [member.row for group in groups if group in self.audiences for member in self.audiences[group].members]
+        members = self._judged({str(group) for group in groups if group in self.audiences})
         return evolve(
             self,
             groups={group: live for group, live in self.groups.items() if group not in groups},
@@ -197,6 +176,11 @@ class Draft:
             held=(*self.held, *held),
             apart=(*self.apart, *(apart(row, Apart.GROUP_NOT_PLANNED) for row in members)),
         ).noting(found)
+
+    def _judged(self, groups: Set[str]) -> Sequence[WrittenMember]:
+        """Return the live members of *groups*, of each instance one."""
+        repeated = {note.member for note in self.apart if note.verdict is Apart.REPEATED}
+        return [row for row in self.live_rows if row.group_id in groups and row.id not in repeated] if groups else []
 
     @cached_property
     def before(self) -> Mapping[UUID, PlannedGroup]:
@@ -207,19 +191,24 @@ class Draft:
         return held | {group.id: group for group in self.parent.groups}
 
     @cached_property
-    def live_rows(self) -> tuple[Member, ...]:
+    def live_rows(self) -> Sequence[WrittenMember]:
         """The snapshot's members without tombstones."""
-        return tuple([row for row in self.snapshot.members if row.time_deleted is None])
+        return [row for row in written(self.snapshot.members) if row.time_deleted is None]
 
     @cached_property
-    def peopled(self) -> frozenset[int]:
-        """The numbers of the groups that live members name, planned or not."""
-        return frozenset([row.group_id.int for row in self.live_rows])
+    def peopled(self) -> frozenset[str]:
+        """The groups that live members name, planned or not."""
+        return frozenset([row.group_id for row in self.live_rows])
 
     @cached_property
-    def tombstones(self) -> tuple[Member, ...]:
+    def tombstones(self) -> Sequence[WrittenMember]:
         """The snapshot's members that are gone."""
-        return tuple([row for row in self.snapshot.members if row.time_deleted is not None])
+        return [row for row in written(self.snapshot.members) if row.time_deleted is not None]
+
+    @cached_property
+    def instances(self) -> Mapping[str, WrittenInstance]:
+        """The snapshot's, by id."""
+        return {row.id: row for row in written(self.snapshot.instances)}
 
     @cached_property
     def known_sleds(self) -> frozenset[UUID]:

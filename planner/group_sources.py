@@ -32,6 +32,6 @@ _NOTHING = GroupSources(any=False, specific=())
 
 
 def _asked(audience: Audience, before: PlannedGroup | None) -> GroupSources:
-    if not audience.members and before is not None:
+    if not audience.peopled and before is not None:
         return before.sources
     return GroupSources(any=audience.any_source, specific=audience.sources)

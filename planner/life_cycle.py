@@ -6,8 +6,9 @@ This file does not know groups, members or sleds.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from blueprints.snapshot import Instance, InstanceState, Vmm, VmmState
+from blueprints.snapshot import InstanceState, MemberState, VmmState
 from blueprints.words import Word
+from blueprints.written import WrittenInstance, WrittenVmm
 
 
 class Effective(Word):
@@ -84,7 +85,22 @@ LIFE_CYCLE: Mapping[Effective, Verdict] = MappingProxyType(
 """What follows for a live member; a verdict that needs a process on a sled becomes WAITS without one."""
 
 
-def effective_state(instance: Instance | None) -> Effective | None:
+_NEVER: frozenset[MemberState] = frozenset()
+
+PARKS: Mapping[Verdict, frozenset[MemberState]] = MappingProxyType(
+    {
+        Verdict.RECEIVES: _NEVER,
+        Verdict.KEEPS: _NEVER,
+        Verdict.WAITS: _NEVER,
+        Verdict.REFUSED: _NEVER,
+        Verdict.LOST: frozenset({MemberState.JOINED}),
+        Verdict.PARKED: frozenset({MemberState.JOINED, MemberState.JOINING}),
+    }
+)
+"""In which stored states a member becomes ``left``, by verdict."""
+
+
+def effective_state(instance: WrittenInstance | None) -> Effective | None:
     """Return what *instance* does; None where its row names a VMM that has no row."""
     if instance is None:
         return Effective.GONE
@@ -95,7 +111,7 @@ def effective_state(instance: Instance | None) -> Effective | None:
     return Effective.MIGRATING if instance.migration_id else BY_VMM[instance.active_vmm.state]
 
 
-def processes(instance: Instance | None) -> tuple[Vmm, ...]:
+def processes(instance: WrittenInstance | None) -> tuple[WrittenVmm, ...]:
     """Return the processes of *instance* that exist on a sled, the active one first."""
     if instance is None:
         return ()
@@ -104,7 +120,7 @@ def processes(instance: Instance | None) -> tuple[Vmm, ...]:
     return (*first, target) if target is not None and ON_SLED[target.state] else first
 
 
-def placed(instance: Instance) -> tuple[Verdict, tuple[Vmm, ...]]:
+def placed(instance: WrittenInstance) -> tuple[Verdict, tuple[WrittenVmm, ...]]:
     """Return what the life cycle says of *instance*, and the processes that would hear, wherever they are."""
     state = effective_state(instance)
     if state is None:

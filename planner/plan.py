@@ -70,7 +70,7 @@ def plan(snapshot: Snapshot, parent: Blueprint | None = None) -> Blueprint:
 
 
 def _blank(snapshot: Snapshot, parent: Blueprint | None) -> Draft:
-    return Draft(snapshot=snapshot, parent=parent, instances={row.id: row for row in snapshot.instances})
+    return Draft(snapshot=snapshot, parent=parent)
 
 
 def _content(snapshot: Snapshot, parent: Blueprint | None) -> Content:

@@ -7,13 +7,14 @@ Promises   V1  nothing is worked out anew: each pass says itself what led it.
                group that is not planned.
 """
 
-from operator import attrgetter
 from uuid import UUID
 
 from attrs import evolve
 
-from blueprints.causes import Absence, AbsentGroup, Causes, GroupCauses
+from blueprints.causes import Absence, AbsentGroup, ApartMember, Causes, GroupCauses
+from blueprints.rows import unread
 from blueprints.snapshot import Group, GroupState
+from blueprints.written import WrittenApart
 from planner.draft import Draft
 
 
@@ -24,13 +25,18 @@ def cite(draft: Draft) -> Draft:
         draft,
         causes=Causes(
             groups=[_of_group(draft, group) for group in draft.groups],
-            members=draft.apart,
+            members=unread(ApartMember, sorted(draft.apart, key=_place)),
             absent=[_absent(draft, row, held) for row in draft.snapshot.groups if row.id not in draft.groups],
             sleds=draft.sled_causes,
             ports=draft.port_causes,
             departures=draft.departure_causes,
         ),
     )
+
+
+def _place(row: WrittenApart) -> tuple[str, ...]:
+    """As `ApartMember.sort_key`; no sled comes before every sled."""
+    return (row.group, row.instance, row.member, row.sled or "", row.verdict)
 
 
 def _of_group(draft: Draft, group: UUID) -> GroupCauses:
@@ -44,8 +50,8 @@ def _of_group(draft: Draft, group: UUID) -> GroupCauses:
         search=home.search,
         hashed=group in draft.hashed,
         rests_on_members=creating,
-        members=tuple(map(_ROW, audience.hearing)),
-        kept=tuple([member.row.id for member in audience.hearing if member.kept]) if audience.kept else (),
+        members=unread(UUID, audience.rows),
+        kept=tuple(map(UUID, audience.kept)),
         new=draft.parent is not None and before is None,
         hop_new=draft.parent is not None and (before is None or before.next_hop_switch is not draft.next_hops[group]),
         stays=group in draft.succeeding,
@@ -55,9 +61,6 @@ def _of_group(draft: Draft, group: UUID) -> GroupCauses:
         any_new=fresh is not None and fresh.any,
         sources_new=fresh.specific if fresh is not None else (),
     )
-
-
-_ROW = attrgetter("row.id")
 
 
 def _absent(draft: Draft, row: Group, held: set[UUID]) -> AbsentGroup:

@@ -11,125 +11,228 @@ Promises   L1  live membership, effective instance state and the VMM's sled deci
 This file does not know the life cycle of instances (`planner.life_cycle`), nor sleds (`planner.seats`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
 from operator import attrgetter
 from types import MappingProxyType
-from uuid import UUID
 
 from attrs import define, evolve, field
 
 from blueprints.addresses import Address, UnicastSource, is_source_specific
-from blueprints.causes import Absence, Apart, ApartMember
+from blueprints.blueprint import Blueprint
+from blueprints.causes import Absence, Apart
+from blueprints.columns import column
 from blueprints.findings import Finding, finding
-from blueprints.ordering import InOrder
-from blueprints.snapshot import GroupState, Member, MemberState
-from planner.draft import Audience, Draft, LiveGroup, Membership, apart
+from blueprints.rows import written
+from blueprints.snapshot import GroupState, MemberState
+from blueprints.written import WrittenApart, WrittenMember, WrittenSubscription
+from planner.draft import Audience, Draft, LiveGroup, apart
 from planner.life_cycle import Verdict
-from planner.seats import GONE, WAITING, Seat, seats_of
+from planner.seats import REFUSED, WAITING, Seat, gone, seats_of
 
 
 def judge_members(draft: Draft) -> Draft:
     """Return *draft* with every live member of a planned group judged."""
-    found: list[Finding] = []
-    aside: list[ApartMember] = []
-    rooms = _rooms(draft)
-    _people(rooms, draft, found, aside)
-    audiences = {room.live.row.id: room.audience() for room in rooms.values()}
-    empty = {group for group, audience in audiences.items() if not audience.members}
+    judge = _Judge(draft)
+    rooms = _rooms(draft, judge)
+    audiences = {room.live.row.id: judge.audience_of(room) for room in rooms}
+    empty = {group for group, audience in audiences.items() if not audience.peopled}
     unborn = {group for group in empty if draft.groups[group].row.state is GroupState.CREATING}
-    found += [finding("group_without_members", f"group {group}", "no live member") for group in empty]
+    found = [finding("group_without_members", f"group {group}", "no live member") for group in empty]
     return evolve(
         draft,
         groups={group: live for group, live in draft.groups.items() if group not in unborn},
         audiences={group: audience for group, audience in audiences.items() if group not in unborn},
         absences={**draft.absences, **dict.fromkeys(unborn, Absence.WITHOUT_MEMBERS)},
-        apart=(*draft.apart, *aside),
-    ).noting(found)
+        apart=(*draft.apart, *judge.aside),
+    ).noting([*judge.found, *found])
+
+
+def _rooms(draft: Draft, judge: "_Judge") -> list["_Room"]:
+    """Return the planned groups with the rows of their live members."""
+    rooms = {str(group): _Room(live, live.address.text) for group, live in draft.groups.items()}
+    for row in draft.live_rows:
+        room = rooms.get(row.group_id)
+        if room is None:
+            judge.turn_away(row)
+        else:
+            room.rows.append(row)
+    return list(rooms.values())
 
 
 @define(eq=False)
 class _Room:
-    """A planned group with those who were judged so far."""
+    """A planned group with what was found out so far."""
 
     live: LiveGroup
-    source_specific: bool
-    heard: Mapping[int, tuple[UnicastSource, ...]]
-    """What the parent had instances hear, by their number."""
+    address: str
+    rows: list[WrittenMember] = field(factory=list)
+    """Its live members."""
 
-    members: list[Membership] = field(factory=list)
-    instances: set[int] = field(factory=set)
     granted: dict[str, UnicastSource] = field(factory=dict)
     """The sources that were asked for and switches accept, by their text."""
 
     refused: dict[str, str] = field(factory=dict)
     """Those that they do not, and why."""
 
+    hearers: list[str] = field(factory=list)
+    """Of those who hear, their rows."""
+
+    kept: list[str] = field(factory=list)
+    """Of these, those whose sources are the ones that the parent had them hear."""
+
+    subscriptions: list[WrittenSubscription] = field(factory=list)
+    places: list[str] = field(factory=list)
+    """The sled of each."""
+
+    outdated: list[tuple[WrittenMember, Seat]] = field(factory=list)
+    located: bool = True
+    any_source: bool = False
+
+    def look_at_sources(self) -> bool:
+        """Find out which sources switches accept, and return whether everybody can have what his row says."""
+        specific_only = is_source_specific(self.live.address)
+        asked = list(map(_SOURCES, self.rows))
+        for source in dict.fromkeys(chain.from_iterable(asked)):
+            _check(source, self)
+        for_any = not all(asked)
+        self.any_source = for_any and not specific_only
+        return not self.refused and not (for_any and specific_only)
+
     def audience(self) -> Audience:
         """Return what the members come to together."""
-        hearing = [member for member in self.members if member.seat.hears]
-        kept = [member for member in self.members if member.kept] if self.heard else []
-        remembered = {source.text: source for member in kept for source in member.sources}
         return Audience(
-            members=self.members,
-            hearing=sorted(hearing, key=_BY_INSTANCE),
-            sleds=frozenset().union(*map(_SLEDS, hearing)),
-            located=all(map(_LOCATED, self.members)),
-            any_source=any(map(_ANY_SOURCE, self.members)),
-            sources=tuple({**self.granted, **remembered}.values()),
-            kept=bool(kept),
+            peopled=bool(self.rows),
+            rows=self.hearers,
+            kept=self.kept,
+            subscriptions=self.subscriptions,
+            places=self.places,
+            sleds=frozenset(self.places),
+            located=self.located,
+            any_source=self.any_source,
+            sources=tuple(self.granted.values()),
+            outdated=self.outdated,
         )
 
 
-_BY_INSTANCE = attrgetter("number")
-_SLEDS = attrgetter("seat.sleds")
-_LOCATED = attrgetter("seat.located")
-_ANY_SOURCE = attrgetter("any_source")
+_SOURCES = attrgetter("source_ips")
+_BY_INSTANCE = attrgetter("instance_id")
 
 
-def _rooms(draft: Draft) -> dict[int, _Room]:
-    """Return a room for each planned group, by the number of its id."""
-    heard: dict[str, dict[int, tuple[UnicastSource, ...]]] = {}
-    for tables in draft.parent.sleds.values() if draft.parent else ():
-        for row in tables.subscriptions:
-            heard.setdefault(row.group_ip.text, {})[row.instance_id.int] = row.sources
-    return {
-        group.int: _Room(live, is_source_specific(live.address), heard.get(live.address.text, {}))
-        for group, live in draft.groups.items()
-    }
+class _Memory:
+    """What instances heard in the parent; looked up only where that decides something."""
+
+    def __init__(self, parent: Blueprint | None) -> None:
+        self._parent = parent
+
+    @cached_property
+    def _heard(self) -> Mapping[tuple[str, str], Sequence[str]]:
+        rows = (written(tables.subscriptions) for tables in self._parent.sleds.values()) if self._parent else ()
+        return {(row.group_ip, row.instance_id): row.sources for row in chain.from_iterable(rows)}
+
+    def of(self, group: str, instance: str) -> Sequence[str] | None:
+        """Return the sources that *instance* heard *group* from, none for any; None if it did not hear it."""
+        return self._heard.get((group, instance))
 
 
-def _people(rooms: Mapping[int, _Room], draft: Draft, found: list[Finding], aside: list[ApartMember]) -> None:
-    """Put the live members into their *rooms*, for each instance and group the one with the lowest id."""
-    seats = seats_of(draft.snapshot.instances, {sled.int: sled in draft.sleds for sled in draft.known_sleds})
-    states = {row.id.int: row.state for row in draft.snapshot.groups}
-    for row in draft.live_rows:
-        room = rooms.get(row.group_id.int)
-        if room is None:
-            state = states.get(row.group_id.int)
-            found += _homeless(row, state)
-            aside.append(apart(row, _place_of(state)))
-            continue
-        if row.multicast_ip.text != room.live.address.text:
-            found.append(finding("member_address_differs", f"member {row.id}", f"{row.multicast_ip}"))
-        number = row.instance_id.int
-        if number in room.instances:
-            message = f"instance {row.instance_id} already is a member of group {row.group_id}"
-            found.append(finding("member_repeated", f"member {row.id}", message))
-            aside.append(apart(row, Apart.REPEATED))
-            continue
-        room.instances.add(number)
-        seat = seats.get(number)
-        if seat is None:
-            message = f"there is no instance {row.instance_id}"
-            found.append(finding("member_instance_unknown", f"member {row.id}", message))
-            seat = GONE
-        member = _judge(row, number, room, seat, found)
-        room.members.append(member)
-        if not member.seat.hears or seat.found:
-            aside += _apart(member, seat)
+class _Judge:
+    """Judges members one by one, and notes what is to be said of them."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.found: list[Finding] = []
+        self.aside: list[WrittenApart] = []
+        self._states = {str(row.id): row.state for row in draft.snapshot.groups}
+        takes_part = {str(sled): sled in draft.sleds for sled in draft.known_sleds}
+        self._seats = seats_of(written(draft.snapshot.instances), takes_part)
+        self._memory = _Memory(draft.parent)
+
+    def turn_away(self, row: WrittenMember) -> None:
+        """Note a live member whose group is not planned."""
+        state = self._states.get(row.group_id)
+        self.found += _homeless(row, state)
+        self.aside.append(apart(row, _place_of(state)))
+
+    def audience_of(self, room: _Room) -> Audience:
+        """Judge the members in *room*, of each instance the one with the lowest id, and return what they come to."""
+        room.rows = self._first_of_each(room)
+        as_asked = room.look_at_sources()
+        seat_of, group = self._seats.get, room.address
+        hearers, places, subscriptions = room.hearers, room.places, room.subscriptions
+        # One loop for all of it: a large rack's rows do not fit into the caches, and each look at them costs.
+        for row in room.rows:
+            sources: Sequence[str] | None = row.source_ips if as_asked else _granted(row, room, self.found)
+            seat = seat_of(row.instance_id) or gone(row.instance_id)
+            if sources is None or not seat.plain:
+                seat, sources = self._look_closer(row, room, seat, sources)
+            elif not seat.ports:
+                self.aside += _apart(row, seat, sources)
+            if sources is not None and seat.ports:
+                hearers.append(row.id)
+                for process, sled in seat.ports:
+                    places.append(sled)
+                    subscriptions.append(WrittenSubscription(seat.instance, process, group, sources))
+            settled = row.state is MemberState.JOINED and row.sled_id == seat.home is not None
+            if not settled and seat.outdates(row):
+                room.outdated.append((row, seat))
+        return room.audience()
+
+    def _first_of_each(self, room: _Room) -> list[WrittenMember]:
+        """Return the rows in *room* in the order of their instances, of each one row."""
+        odd = column(room.rows, "multicast_ip").count(room.address) < len(room.rows)
+        for row in room.rows if odd else ():
+            if row.multicast_ip != room.address:
+                self.found.append(finding("member_address_differs", f"member {row.id}", row.multicast_ip))
+        rows = sorted(room.rows, key=_BY_INSTANCE)
+        if len(set(map(_BY_INSTANCE, rows))) == len(rows):
+            return rows
+        first = {row.instance_id: row for row in reversed(rows)}
+        for row in rows:
+            if first[row.instance_id] is not row:
+                message = f"instance {row.instance_id} already is a member of group {row.group_id}"
+                self.found.append(finding("member_repeated", f"member {row.id}", message))
+                self.aside.append(apart(row, Apart.REPEATED))
+        return [row for row in rows if first[row.instance_id] is row]
+
+    def _look_closer(
+        self, row: WrittenMember, room: _Room, seat: Seat, sources: Sequence[str] | None
+    ) -> tuple[Seat, Sequence[str] | None]:
+        """Return seat and sources of a member that is granted nothing, or of whose seat something is to be said.
+
+        One that is granted nothing keeps what it heard, but only if it hears: the next plan finds it again.
+        """
+        self.found += [finding(code, f"member {row.id}", message) for code, message in seat.found]
+        its = WAITING if seat.keeps and row.state is not MemberState.JOINED else seat
+        if sources is None:
+            sources = self._memory.of(room.address, row.instance_id) if its.ports else None
+            if sources is not None:
+                room.kept.append(row.id)
+                room.granted |= {source: UnicastSource.parse(source) for source in sources}
+                room.any_source = room.any_source or not sources
+            elif its.wanted:
+                its = REFUSED
+        room.located = room.located and its.located
+        if not its.ports or seat.found:
+            self.aside += _apart(row, seat, sources)
+        return its, sources
 
 
-def _homeless(member: Member, state: GroupState | None) -> Iterable[Finding]:
+def _granted(row: WrittenMember, room: _Room, found: list[Finding]) -> Sequence[str] | None:
+    """Return the sources that switches accept, empty for any; None where nothing can be granted (L3)."""
+    asked = row.source_ips
+    refused = [room.refused[source] for source in asked if source in room.refused]
+    found += [finding("member_source_refused", f"member {row.id}", message) for message in refused]
+    good = [source for source in asked if source in room.granted]
+    if good or (not asked and not is_source_specific(room.live.address)):
+        return good
+    if asked:
+        found.append(finding("member_sources_refused", f"member {row.id}", "none of its sources can be granted"))
+    else:
+        found.append(finding("member_without_source", f"member {row.id}", f"{room.address} is source-specific"))
+    return None
+
+
+def _homeless(member: WrittenMember, state: GroupState | None) -> Iterable[Finding]:
     """Yield what is to be said of a live member whose group is not planned."""
     if state is None:
         message = f"there is no group {member.group_id}"
@@ -146,84 +249,33 @@ def _place_of(state: GroupState | None) -> Apart:
     return Apart.GROUP_ENDING if state is GroupState.DELETING else Apart.GROUP_NOT_PLANNED
 
 
-_REFUSED = Seat(Verdict.REFUSED)
-"""For a member that would hear, had it not asked for what cannot be granted."""
-
-
-def _judge(row: Member, number: int, room: _Room, seat: Seat, found: list[Finding]) -> Membership:
-    sources = _granted(row, room, found) if row.source_ips or room.source_specific else ()
-    if seat.keeps and row.state is not MemberState.JOINED:
-        seat = WAITING
-    if seat.found:
-        found += [finding(code, f"member {row.id}", message) for code, message in seat.found]
-    if sources is not None:
-        return Membership(row, number, seat, sources, not sources)
-    sources = room.heard.get(number) if seat.hears else None  # only who hears keeps them: the next plan finds them
-    if sources is None:
-        return Membership(row, number, _REFUSED if seat.wanted else seat, (), any_source=False)
-    return Membership(row, number, seat, sources, not sources, kept=True)
-
-
-def _granted(row: Member, room: _Room, found: list[Finding]) -> tuple[UnicastSource, ...] | None:
-    """Return the sources that switches accept, empty for any; None where nothing can be granted (L3)."""
-    known = room.granted
-    try:
-        good = [known[source.text] for source in row.source_ips]
-    except KeyError:
-        good = list(_checked(row, room, found))
-    if good:
-        return InOrder(good)  # as the row's are
-    if row.source_ips:
-        found.append(finding("member_sources_refused", f"member {row.id}", "none of its sources can be granted"))
-    else:
-        message = f"{room.live.address} is source-specific"
-        found.append(finding("member_without_source", f"member {row.id}", message))
-    return None
-
-
-def _checked(row: Member, room: _Room, found: list[Finding]) -> Iterable[UnicastSource]:
-    """Yield the sources of *row* that switches accept, and find those that they do not."""
-    for source in row.source_ips:
-        if source.text not in room.granted and source.text not in room.refused:
-            _check(source, room)
-        if source.text in room.granted:
-            yield room.granted[source.text]
-        else:
-            found.append(finding("member_source_refused", f"member {row.id}", room.refused[source.text]))
-
-
-def _check(source: Address, room: _Room) -> None:
+def _check(source: str, room: _Room) -> None:
     """Note in *room* whether switches accept *source*."""
-    if source.family != room.live.address.family:
-        room.refused[source.text] = f"{source} is of another family than {room.live.address}"
+    address = Address.parse(source)
+    if address.family != room.live.address.family:
+        room.refused[source] = f"{source} is of another family than {room.live.address}"
         return
     try:
-        room.granted[source.text] = UnicastSource.parse(source.text)
+        room.granted[source] = UnicastSource.of(address)
     except ValueError as error:
-        room.refused[source.text] = str(error)
+        room.refused[source] = str(error)
 
 
-def _apart(member: Membership, seat: Seat) -> Iterable[ApartMember]:
-    """Yield everything that keeps *member*, or one of its processes, from hearing."""
-    row = member.row
-    for verdict, sled in _hindrances(member, seat):
-        yield ApartMember(
-            group=row.group_id,
-            instance=row.instance_id,
-            member=row.id,
-            verdict=verdict,
-            sled=sled,
-            any=member.any_source,
-            sources=member.sources,
+def _apart(row: WrittenMember, seat: Seat, sources: Sequence[str] | None) -> Iterable[WrittenApart]:
+    """Yield everything that keeps a member, or one of its processes, from hearing; None as *sources*: refused."""
+    for verdict, sled in _hindrances(row, seat, sources):
+        yield WrittenApart(
+            row.group_id, row.instance_id, row.id, verdict, sled, sources is not None and not sources, sources or ()
         )
 
 
-def _hindrances(member: Membership, seat: Seat) -> Iterable[tuple[Apart, UUID | None]]:
-    if not member.any_source and not member.sources:
+def _hindrances(row: WrittenMember, seat: Seat, sources: Sequence[str] | None) -> Iterable[tuple[Apart, str | None]]:
+    if sources is None:
         yield Apart.REFUSED, None
-    if seat.wanted and (not seat.keeps or member.row.state is MemberState.JOINED):
+    had = not seat.keeps or row.state is MemberState.JOINED
+    if seat.wanted and had:
         yield from seat.out_of_reach
-    elif not member.seat.hears:
+    elif not seat.ports or not had:
         yield WITHOUT_PROCESS[seat.verdict], None
 
 

@@ -1,32 +1,39 @@
 """Seats: what each instance does, and on which sleds of the plan; the same for all of its memberships.
 
-This file does not know groups or members.
+This file does not know groups, nor what members ask for.
 """
 
 from collections.abc import Iterable, Mapping
-from uuid import UUID
 
 from msgspec import Struct
 
 from blueprints.causes import Apart
-from blueprints.snapshot import Instance, Vmm
-from planner.life_cycle import LIFE_CYCLE, Effective, Verdict, placed
+from blueprints.snapshot import MemberState
+from blueprints.written import WrittenInstance, WrittenMember, WrittenVmm
+from planner.life_cycle import LIFE_CYCLE, PARKS, Effective, Verdict, placed
+
+Port = tuple[str, str]
+"""A process that hears, and its sled."""
 
 
 class Seat(Struct, frozen=True, gc=False):
     """What an instance does, and where. A struct, because there are very many."""
 
+    instance: str
     verdict: Verdict
     """WAITS where it needs a process on a sled and none that takes part has one."""
 
-    wanted: tuple[Vmm, ...] = ()
-    """The processes that would hear, wherever they are."""
+    home: str | None = None
+    """The sled that the rows of members who receive should name."""
 
-    hears: tuple[Vmm, ...] = ()
-    """Those of them whose sled takes part."""
+    ports: tuple[Port, ...] = ()
+    """The processes that hear, by id: one, or two while the instance migrates."""
 
-    sleds: tuple[int, ...] = ()
-    """The sleds of these, by number."""
+    wanted: bool = False
+    """Some process would hear, wherever it is."""
+
+    plain: bool = True
+    """Nothing is to be said of it, and what it has its members have, whatever their rows say."""
 
     keeps: bool = False
     """It is stopping: only who has something keeps it."""
@@ -37,58 +44,83 @@ class Seat(Struct, frozen=True, gc=False):
     found: tuple[tuple[str, str], ...] = ()
     """Codes and messages, to be told of each member."""
 
-    out_of_reach: tuple[tuple[Apart, UUID], ...] = ()
+    out_of_reach: tuple[tuple[Apart, str], ...] = ()
     """The processes that would hear, but for where they are: what is the matter with their sleds."""
 
+    def outdates(self, row: WrittenMember) -> bool:
+        """Return whether *row*, of a member that sits here, does not say what will be true once the plan is."""
+        if self.verdict is Verdict.RECEIVES:
+            return row.state is not MemberState.JOINED or row.sled_id != self.home
+        return row.state in PARKS[self.verdict]
 
-GONE = Seat(LIFE_CYCLE[Effective.GONE])
-"""Of an instance without a row."""
 
-WAITING = Seat(Verdict.WAITS)
+WAITING = Seat("", Verdict.WAITS)
 """Of an instance that is stopping, for a member that never had anything."""
 
+REFUSED = Seat("", Verdict.REFUSED)
+"""Of an instance that would hear, for a member that asked for what cannot be granted."""
 
-def seats_of(instances: Iterable[Instance], takes_part: Mapping[int, bool]) -> dict[int, Seat]:
-    """Return the seat of each of *instances*, by the number of its id.
+
+def gone(instance: str) -> Seat:
+    """Return the seat of an instance without a row."""
+    said = (("member_instance_unknown", f"there is no instance {instance}"),)
+    return Seat(instance, LIFE_CYCLE[Effective.GONE], plain=False, found=said)
+
+
+def seats_of(instances: Iterable[WrittenInstance], takes_part: Mapping[str, bool]) -> dict[str, Seat]:
+    """Return the seat of each of *instances*, by its id.
 
     Args:
         instances: the snapshot's.
-        takes_part: of each sled of which something is known, by number, whether it does.
+        takes_part: of each sled of which something is known, whether it does.
     """
-    return {row.id.int: _seat(row, takes_part) for row in instances}
+    names = {sled: sled for sled, its in takes_part.items() if its}  # one text for all: what is hot is quick to read
+    return {row.id: _seat(row, takes_part, names) for row in instances}
 
 
-def _seat(instance: Instance, takes_part: Mapping[int, bool]) -> Seat:
+def _seat(instance: WrittenInstance, takes_part: Mapping[str, bool], names: Mapping[str, str]) -> Seat:
     verdict, wanted = placed(instance)
-    sleds = tuple([vmm.sled_id.int for vmm in wanted])
-    for sled in sleds:
-        if not takes_part.get(sled, False):
-            return _astray(verdict, wanted, takes_part)
-    return Seat(verdict, wanted, wanted, sleds, verdict is Verdict.KEEPS)
+    if not wanted:
+        return Seat(instance.id, verdict)
+    receives, keeps = verdict is Verdict.RECEIVES, verdict is Verdict.KEEPS
+    if len(wanted) == 1:
+        sled = names.get(wanted[0].sled_id)
+        if sled is not None:
+            home = sled if receives else None
+            return Seat(instance.id, verdict, home, ((wanted[0].id, sled),), True, not keeps, keeps)
+    return _spread(instance, verdict, wanted, takes_part)
 
 
-def _astray(verdict: Verdict, wanted: tuple[Vmm, ...], takes_part: Mapping[int, bool]) -> Seat:
-    """Return the seat of an instance of which a process is where nobody hears."""
-    hears = tuple(vmm for vmm in wanted if takes_part.get(vmm.sled_id.int, False))
+def _spread(
+    instance: WrittenInstance,
+    verdict: Verdict,
+    wanted: tuple[WrittenVmm, ...],
+    takes_part: Mapping[str, bool],
+) -> Seat:
+    """Return the seat of an instance with two processes, or with one where nobody hears."""
+    hears = [vmm for vmm in wanted if takes_part.get(vmm.sled_id, False)]
+    found = tuple(_out_of_reach(wanted, takes_part))
     return Seat(
-        verdict=verdict if hears else Verdict.WAITS,
-        wanted=wanted,
-        hears=hears,
-        sleds=tuple(vmm.sled_id.int for vmm in hears),
+        instance.id,
+        verdict if hears else Verdict.WAITS,
+        home=hears[0].sled_id if hears and verdict is Verdict.RECEIVES else None,
+        ports=tuple(sorted((vmm.id, vmm.sled_id) for vmm in hears)),
+        wanted=True,
+        plain=verdict is not Verdict.KEEPS and not found,
         keeps=verdict is Verdict.KEEPS,
-        located=all(vmm.sled_id.int in takes_part for vmm in wanted),
-        found=tuple(_out_of_reach(wanted, takes_part)),
+        located=all(vmm.sled_id in takes_part for vmm in wanted),
+        found=found,
         out_of_reach=tuple(
-            (Apart.SLED_OUT_OF_SERVICE if vmm.sled_id.int in takes_part else Apart.SLED_UNKNOWN, vmm.sled_id)
+            (Apart.SLED_OUT_OF_SERVICE if vmm.sled_id in takes_part else Apart.SLED_UNKNOWN, vmm.sled_id)
             for vmm in wanted
             if vmm not in hears
         ),
     )
 
 
-def _out_of_reach(wanted: Iterable[Vmm], takes_part: Mapping[int, bool]) -> Iterable[tuple[str, str]]:
+def _out_of_reach(wanted: Iterable[WrittenVmm], takes_part: Mapping[str, bool]) -> Iterable[tuple[str, str]]:
     for vmm in wanted:
-        known = takes_part.get(vmm.sled_id.int)
+        known = takes_part.get(vmm.sled_id)
         if not known:
             code = "member_sled_unknown" if known is None else "member_sled_out_of_service"
             yield code, f"its VMM {vmm.id} is on sled {vmm.sled_id}"

@@ -93,16 +93,16 @@ def port_of(graph: "networkx.Graph[Node]", sled: UUID, slot: SwitchSlot) -> Sled
 class MemberPorts:
     """The member ports through which a switch reaches sleds; equal for switches that are wired alike."""
 
-    ports: tuple[tuple[int, MemberPort], ...]
-    """The numbers of sleds with their ports (P2: no port twice), in the order of the ports."""
+    ports: tuple[tuple[str, MemberPort], ...]
+    """Sleds with their ports (P2: no port twice), in the order of the ports."""
 
-    sure: frozenset[int]
+    sure: frozenset[str]
     """The sleds of whose port there is no doubt."""
 
     @classmethod
     def of(cls, draft: Draft, slot: SwitchSlot) -> "MemberPorts":
         """Return those of the switch in *slot*."""
-        found = {sled.int: port_of(draft.graph, sled, slot) for sled in draft.sleds}
+        found = {str(sled): port_of(draft.graph, sled, slot) for sled in draft.sleds}
         known = {sled: port for sled, port in found.items() if port is not None}
         ports = [(sled, MemberPort(port_id=port.port_id, link_id=port.link_id)) for sled, port in known.items()]
         return cls(
@@ -110,8 +110,8 @@ class MemberPorts:
             sure=frozenset(sled for sled, port in known.items() if port.learned_from not in DOUBTFUL),
         )
 
-    def to(self, sleds: Set[int]) -> tuple[tuple[MemberPort, ...], bool]:
-        """Return the ports to *sleds*, which are numbers of ids, sorted; and whether these are surely all."""
+    def to(self, sleds: Set[str]) -> tuple[tuple[MemberPort, ...], bool]:
+        """Return the ports to *sleds*, sorted; and whether these are surely all."""
         return InOrder([port for sled, port in self.ports if sled in sleds]), sleds <= self.sure
 
 

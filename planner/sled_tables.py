@@ -1,22 +1,22 @@
 """Pass 9: what each sled shall hold.
 
 Needs      groups, audiences, underlay addresses, next hops and sleds.
-Adds       ``draft.subscriptions`` and ``draft.sled_tables``, all of generation 1; `planner.lineage` counts.
+Adds       ``draft.sled_tables``, all of generation 1; `planner.lineage` counts.
 Promises   every sled can send to every group that has a receiver; sleds share equal tables as one object; a
            subscription's group is mapped on its sled.
 """
 
 from collections.abc import Iterable
 from operator import attrgetter
-from typing import Any
 from uuid import UUID
 
 from attrs import evolve
 
 from blueprints.blueprint import ForwardingEntry, M2pEntry, NextHop, NicFilter, SledTables, Subscription
-from blueprints.columns import made
 from blueprints.identifiers import MulticastMac
-from blueprints.ordering import InOrder, in_order
+from blueprints.ordering import in_order
+from blueprints.rows import unread
+from blueprints.written import WrittenSubscription
 from planner.draft import Draft
 
 
@@ -35,12 +35,12 @@ def fill_sleds(draft: Draft) -> Draft:
             m2p=m2p,
             forwarding=forwarding,
             nic_filters=filters[sled.nics],
-            subscriptions=subscriptions[sled.id],
+            subscriptions=unread(Subscription, subscriptions[sled.id]),
             departures=(),
         )
         for sled in draft.sleds.values()
     }
-    return evolve(draft, sled_tables=tables, subscriptions=subscriptions)
+    return evolve(draft, sled_tables=tables)
 
 
 def _forwarding(draft: Draft, group: UUID) -> ForwardingEntry:
@@ -62,21 +62,15 @@ def _filters_unsorted(draft: Draft, nics: tuple[str, ...]) -> Iterable[NicFilter
             yield NicFilter(nic=nic, underlay=underlay, mac=mac)
 
 
-def _subscriptions(draft: Draft) -> dict[UUID, tuple[Subscription, ...]]:
+def _subscriptions(draft: Draft) -> dict[UUID, list[WrittenSubscription]]:
     """Return the subscriptions of every sled, empty ones included."""
-    rows: dict[int, list[tuple[Any, ...]]] = {sled.int: [] for sled in draft.sleds}
-    # Made in the order in which they stand, so that nobody has to sort them; an instance is in a group once.
+    rows: dict[str, list[WrittenSubscription]] = {str(sled): [] for sled in draft.sleds}
+    # Made in the order in which they stand, so that nobody has to sort them.
     for live in sorted(draft.groups.values(), key=_BY_ADDRESS):
-        for member in draft.audiences[live.row.id].hearing:
-            seat = member.seat
-            for vmm in seat.hears if len(seat.hears) < 2 else sorted(seat.hears, key=_BY_ID):
-                rows[vmm.sled_id.int].append((member.row.instance_id, vmm.id, live.address, member.sources))
-    return {sled: InOrder(_made(rows[sled.int])) for sled in draft.sleds}
-
-
-def _made(rows: list[tuple[Any, ...]]) -> list[Subscription]:
-    return made(Subscription, list(zip(*rows, strict=True))) if rows else []
+        audience = draft.audiences[live.row.id]
+        for sled, row in zip(audience.places, audience.subscriptions, strict=True):
+            rows[sled].append(row)
+    return {sled: rows[str(sled)] for sled in draft.sleds}
 
 
 _BY_ADDRESS = attrgetter("address.key")
-_BY_ID = attrgetter("id.int")

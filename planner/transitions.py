@@ -5,37 +5,23 @@ Adds       ``draft.transitions``.
 Promises   a transition never runs ahead of the rack: each says what will be true when the plan is carried out.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
-from types import MappingProxyType
 from uuid import UUID
 
 from attrs import evolve
 
 from blueprints.blueprint import Subject, Transition
 from blueprints.identifiers import SwitchSlot
-from blueprints.snapshot import Group, GroupState, Member, MemberState
+from blueprints.snapshot import Group, GroupState, MemberState
+from blueprints.written import WrittenMember
 from planner.admitted_groups import is_live
 from planner.departures import leaves_of
-from planner.draft import Draft, Membership
+from planner.draft import Draft
 from planner.life_cycle import Verdict
 
 DELETED = "deleted"
 """The end of a row: a tombstone for a member, removal for a group."""
-
-_NEVER: frozenset[MemberState] = frozenset()
-
-PARKS: Mapping[Verdict, frozenset[MemberState]] = MappingProxyType(
-    {
-        Verdict.RECEIVES: _NEVER,
-        Verdict.KEEPS: _NEVER,
-        Verdict.WAITS: _NEVER,
-        Verdict.REFUSED: _NEVER,
-        Verdict.LOST: frozenset({MemberState.JOINED}),
-        Verdict.PARKED: frozenset({MemberState.JOINED, MemberState.JOINING}),
-    }
-)
-"""In which stored states a member becomes ``left``, by verdict."""
 
 
 def list_transitions(draft: Draft) -> Draft:
@@ -44,8 +30,13 @@ def list_transitions(draft: Draft) -> Draft:
     return evolve(draft, transitions=found)
 
 
-def _move(subject: Subject, row: Group | Member, to: str, because: str, sled: UUID | None = None) -> Transition:
-    return Transition(subject=subject, id=row.id, from_=row.state, to=to, sled_id=sled, because=because)
+def _of_group(row: Group, to: str, because: str) -> Transition:
+    return Transition(subject=Subject.GROUP, id=row.id, from_=row.state, to=to, because=because)
+
+
+def _of_member(row: WrittenMember, to: str, because: str, sled: str | None = None) -> Transition:
+    where = None if sled is None else UUID(sled)
+    return Transition(subject=Subject.MEMBER, id=UUID(row.id), from_=row.state, to=to, sled_id=where, because=because)
 
 
 def _of_groups(draft: Draft) -> Iterable[Transition]:
@@ -57,11 +48,11 @@ def _of_groups(draft: Draft) -> Iterable[Transition]:
             if row.underlay_group_id and _may_stay(draft, row):
                 continue
             because = "its state is gone from the rack" if row.underlay_group_id else "it never had state on the rack"
-            yield _move(Subject.GROUP, row, DELETED, because)
+            yield _of_group(row, DELETED, because)
         elif is_live(row) and _past_grace(draft, row) and not _peopled(draft, row):
-            yield _move(Subject.GROUP, row, GroupState.DELETING, "no live member, and the grace is over")
+            yield _of_group(row, GroupState.DELETING, "no live member, and the grace is over")
         elif row.state is GroupState.CREATING and row.id in draft.groups:
-            yield _move(Subject.GROUP, row, GroupState.ACTIVE, "its state is on the rack")
+            yield _of_group(row, GroupState.ACTIVE, "its state is on the rack")
 
 
 def _may_stay(draft: Draft, row: Group) -> bool:
@@ -76,7 +67,7 @@ def _may_stay(draft: Draft, row: Group) -> bool:
 def _peopled(draft: Draft, row: Group) -> bool:
     """Return whether the group has a live member, planned or not."""
     audience = draft.audiences.get(row.id)
-    return bool(audience.members) if audience is not None else row.id.int in draft.peopled
+    return audience.peopled if audience is not None else str(row.id) in draft.peopled
 
 
 def _past_grace(draft: Draft, row: Group) -> bool:
@@ -86,37 +77,23 @@ def _past_grace(draft: Draft, row: Group) -> bool:
 
 def _of_members(draft: Draft) -> Iterable[Transition]:
     for audience in draft.audiences.values():
-        yield from [_moved(member) for member in audience.members if _moves(member)]
-
-
-def _moves(member: Membership) -> bool:
-    row, seat = member.row, member.seat
-    if seat.verdict is not Verdict.RECEIVES:
-        return row.state in PARKS[seat.verdict]
-    return row.state is not MemberState.JOINED or row.sled_id is None or row.sled_id.int != seat.sleds[0]
-
-
-def _moved(member: Membership) -> Transition:
-    because = member.seat.verdict.value
-    if member.seat.verdict is Verdict.RECEIVES:
-        return _move(Subject.MEMBER, member.row, MemberState.JOINED, because, member.seat.hears[0].sled_id)
-    return _move(Subject.MEMBER, member.row, MemberState.LEFT, because)
+        for row, seat in audience.outdated:
+            to = MemberState.JOINED if seat.verdict is Verdict.RECEIVES else MemberState.LEFT
+            yield _of_member(row, to, seat.verdict.value, seat.home)
 
 
 def _of_ending_members(draft: Draft) -> Iterable[Transition]:
-    ending = {row.id.int for row in draft.snapshot.groups if row.state is GroupState.DELETING}
+    ending = {str(row.id) for row in draft.snapshot.groups if row.state is GroupState.DELETING}
     for row in draft.live_rows if ending else ():
-        if row.group_id.int in ending:
-            yield _move(Subject.MEMBER, row, DELETED, "its group is being deleted", row.sled_id)
+        if row.group_id in ending:
+            yield _of_member(row, DELETED, "its group is being deleted", row.sled_id)
 
 
 def _of_tombstones(draft: Draft) -> Iterable[Transition]:
     """Yield the release of each tombstone's sled: it is a note of what is owed there, and no longer needed."""
-    held = {group.multicast_ip for group in draft.held}
+    held = {group.multicast_ip.text for group in draft.held}
     for row, leave in leaves_of(draft):
         owes = leave is not None
         if owes and row.multicast_ip in held:
             continue  # the leave waits with its group
-        yield _move(
-            Subject.MEMBER, row, MemberState.LEFT, "its leave was sent" if owes else "nothing is left to undo"
-        )
+        yield _of_member(row, MemberState.LEFT, "its leave was sent" if owes else "nothing is left to undo")

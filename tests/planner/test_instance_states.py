@@ -9,8 +9,9 @@ from attrs import evolve
 from blueprints.blueprint import Blueprint
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Instance, InstanceState, MemberState, Snapshot, Vmm, VmmState
-from planner.plan import plan
+from blueprints.written import written_of
 from planner.life_cycle import effective_state, processes
+from planner.plan import plan
 from tests.planner.case_files import CASES, id_of, read_snapshot
 
 SETTLED = read_snapshot(CASES / "_settled.yaml")
@@ -126,10 +127,10 @@ def test_every_state_of_an_instance_stands_in_the_table() -> None:
 def test_what_an_instance_does(key: tuple[str, str | None, bool]) -> None:
     """Row, active VMM and migration give the effective state; which VMMs exist on a sled depends on theirs alone."""
     vm = instance(*key)
-    state = effective_state(vm)
+    state = effective_state(written_of(vm))
     assert (None if state is None else state.value) == EFFECTIVE[key]
     exists = key[1] is not None and key[1] not in NOT_ON_A_SLED
-    assert len(processes(vm)) == exists
+    assert len(processes(written_of(vm))) == exists
 
 
 @pytest.mark.parametrize("member", [state.value for state in MemberState])

@@ -1,0 +1,60 @@
+"""Rows that stay as they are written until somebody looks at them.
+
+Most of a large rack's rows are only passed on: from a file to a plan, from a plan to a file. This file does not know
+which rows there are, nor what they mean.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from blueprints.ordering import Arranged, InOrder
+from blueprints.written import records_of, written_of
+
+
+class Rows(Sequence[Any], Arranged):
+    """Records in the order in which they stand, equal to a tuple of them; made when the first is asked for."""
+
+    __slots__ = ("_records", "kind", "written")
+
+    def __init__(self, kind: type[Any], written: Sequence[Any]) -> None:
+        """Keep *written*, the rows of *kind* as they are written, canonical and in order; nobody changes them."""
+        self.kind = kind
+        self.written = written
+        self._records: tuple[Any, ...] | None = None
+
+    @property
+    def records(self) -> tuple[Any, ...]:
+        """The rows as records."""
+        if self._records is None:
+            self._records = InOrder(records_of(self.kind, self.written))
+        return self._records
+
+    def __len__(self) -> int:
+        return len(self.written)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.records[place]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.records)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Rows) and other.kind is self.kind:
+            return self.written == other.written
+        return self.records == tuple(other) if isinstance(other, tuple | Rows) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.records)
+
+    def __repr__(self) -> str:
+        return repr(self.records)
+
+
+def unread(kind: type[Any], rows: Sequence[Any]) -> Any:
+    """Return `Rows` of *kind*, written as *rows* say, for where a tuple of them is declared."""
+    return Rows(kind, rows)
+
+
+def written(rows: Sequence[Any]) -> Sequence[Any]:
+    """Return records or UUIDs as they are written; for `Rows` nothing is done."""
+    return rows.written if isinstance(rows, Rows) else [written_of(row) for row in rows]
