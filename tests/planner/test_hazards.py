@@ -19,6 +19,8 @@ class Answer(NamedTuple):
     """How a trap is answered."""
 
     trap: str
+    """What goes wrong; of a scenario, what is done."""
+
     cases: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     """File and function, as ``planner/test_laws.py::test_x``."""
@@ -192,21 +194,86 @@ HAZARDS: dict[str, Answer] = {
 """Trap to what answers it."""
 
 
+SCENARIOS: dict[str, Answer] = {
+    "two group rows on one address": Answer(
+        "a barrier in time: the new group is planned once the old one's teardown is over",
+        ("old_group_ends_on_the_address_of_a_new_one", "new_group_after_the_old_one_ended"),
+    ),
+    "a second member on the same sled leaves": Answer(
+        "the port stays for the first", ("ports_second_receiver_leaves",)
+    ),
+    "a service processor is missing, twice there, or of another type": Answer(
+        "the sled stays where it was, or is nowhere",
+        (
+            "ports_board_missing_from_one_collection",
+            "ports_serial_not_unique",
+            "ports_two_boards_in_one_cubby",
+            "ports_only_sleds_boards",
+        ),
+    ),
+    "DDM against inventory": Answer(
+        "DDM wins, also where only the parent remembers it",
+        ("ports_ddm_and_inventory_disagree", "ports_in_conflict_and_peers_lost"),
+    ),
+    "partial DDM": Answer(
+        "gaps are filled sled by sled, and stay open where nobody fills them",
+        ("ports_gap_filled_by_inventory", "ports_one_of_two_receivers_unknown", "ports_peers_unknown"),
+    ),
+    "a stopping VMM": Answer("it keeps what it has", ("instance_states_joined", "instance_states_left")),
+    "a migration under way": Answer(
+        "both processes hear", ("member_migrating", "member_migration_target_not_there_yet")
+    ),
+    "a tombstone with a live replacement on its address": Answer(
+        "the live membership owns the filter",
+        ("tombstone_with_a_live_replacement", "tombstone_with_a_live_replacement_that_does_not_hear"),
+    ),
+    "a source list is emptied within the grace": Answer(
+        "the filter stays as it was", ("group_active_without_members_in_grace", "sources_ssm_lost_with_a_parent")
+    ),
+    "an orphan underlay row": Answer("its address stays taken", ("underlay_taken_by_an_orphan",)),
+    "a crash between link and salt": Answer("the linked row decides", ("underlay_row_decides",)),
+    "one of two switches is missing": Answer(
+        "rows stay until both are cleared", ("group_deleting_with_a_switch_missing", "next_hop_switch_gone")
+    ),
+    "more than a switch has room for": Answer(
+        "refused with the numbers", tests=("planner/test_full_switches.py::test_1024_groups_fit",), reason="too large"
+    ),
+    "a schema in the middle of a migration": Answer(
+        "no snapshot is made of it",
+        tests=("collector/test_schema.py::test_a_migration_under_way_is_refused",),
+        reason="a plan starts from a snapshot",
+    ),
+    "a snapshot torn between tables": Answer(
+        "rows that lead nowhere are told, and nothing is removed for them",
+        ("sled_row_missing", "member_without_an_instance", "underlay_row_missing"),
+        ("planner/test_losses.py::test_whatever_falls_silent_nothing_is_removed",),
+    ),
+    "the feature is switched off with live state": Answer(
+        "nothing is planned, nothing removed",
+        ("feature_disabled", "feature_enabled_again"),
+        ("planner/test_memory.py::test_a_rack_remembers_while_its_multicast_is_off",),
+    ),
+}
+"""Situations that the rack's own tests do not have, with our answer."""
+
+ANSWERS = HAZARDS | SCENARIOS
+
+
 def test_every_trap_has_its_answer() -> None:
     """The traps are counted through, and each has a case, a test or a reason."""
     assert list(HAZARDS) == [f"I-{number}" for number in range(1, 18)] + [f"PI{number}" for number in range(1, 14)]
-    for answer in HAZARDS.values():
+    for answer in ANSWERS.values():
         assert answer.trap
         assert answer.cases or (answer.tests and answer.reason)
 
 
-@pytest.mark.parametrize("cases", [answer.cases for answer in HAZARDS.values()], ids=list(HAZARDS))
+@pytest.mark.parametrize("cases", [answer.cases for answer in ANSWERS.values()], ids=list(ANSWERS))
 def test_its_cases_exist(cases: tuple[str, ...]) -> None:
     """Every case that answers a trap is there; that it comes true is a test of its own."""
     assert [case for case in cases if not (CASES / case / "expect.yaml").is_file()] == []
 
 
-@pytest.mark.parametrize("tests", [answer.tests for answer in HAZARDS.values()], ids=list(HAZARDS))
+@pytest.mark.parametrize("tests", [answer.tests for answer in ANSWERS.values()], ids=list(ANSWERS))
 def test_its_tests_exist(tests: tuple[str, ...]) -> None:
     """Every test that answers a trap is there under its name."""
     for place in tests:
