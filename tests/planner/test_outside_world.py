@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from blueprints.files import write_snapshot
 from planner.plan import PASSES, plan
@@ -14,12 +15,19 @@ from tests.planner.big_rack import big_rack
 
 ROOT = Path(__file__).parents[2]
 
+BEFORE = big_rack(groups=12, instances=20)
+AFTER = evolve(
+    big_rack(groups=13, instances=22, sleds=31, seed=2),
+    switches={slot: evolve(switch, peers=None) for slot, switch in BEFORE.switches.items()},
+)
+"""What becomes of it: members come and go, a sled has lost its row, and nobody says where the others are."""
+
 POISONED = """
 import builtins, io, locale, os, random, secrets, socket, sys, time, uuid
 from blueprints.files import read_snapshot
 from planner.plan import plan
 
-snapshot = read_snapshot(sys.argv[1])
+before, after = (read_snapshot(path) for path in sys.argv[1:])
 
 def poison(event, arguments):
     if event.split(".")[0] in ("open", "socket", "os", "subprocess", "time", "shutil", "tempfile"):
@@ -38,7 +46,7 @@ for module, names in DOORS.items():
         setattr(module, name, refuse)
 sys.addaudithook(poison)
 POISON_CHECK
-print(plan(snapshot).digest)
+print(plan(after, plan(before)).digest)
 """
 
 
@@ -54,10 +62,19 @@ ASKED = (
 )
 
 
-def run(program: str, path: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run *program* on the snapshot in *path*, in a process of its own."""
+Stored = tuple[Path, Path]
+"""The files of a snapshot and of what the rack is afterwards."""
+
+
+def planned() -> str:
+    """Return the digest of what is planned here, second after first."""
+    return plan(AFTER, plan(BEFORE)).digest
+
+
+def run(program: str, paths: Stored, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run *program* on the snapshots in *paths*, in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-c", program, str(path)],
+        [sys.executable, "-c", program, *map(str, paths)],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -67,22 +84,24 @@ def run(program: str, path: Path, **environment: str) -> "subprocess.CompletedPr
 
 
 @pytest.fixture(scope="module")
-def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A snapshot in a file."""
-    path = tmp_path_factory.mktemp("poisoned") / "snapshot.json"
-    write_snapshot(str(path), big_rack(groups=12, instances=20))
-    return path
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Stored:
+    """Two snapshots in files."""
+    folder = tmp_path_factory.mktemp("poisoned")
+    before, after = folder / "before.json", folder / "after.json"
+    write_snapshot(str(before), BEFORE)
+    write_snapshot(str(after), AFTER)
+    return before, after
 
 
-def test_a_plan_is_made_without_the_outside_world(stored: Path) -> None:
-    """With clock, chance, files, sockets and environment poisoned a plan is made, and is the same."""
+def test_a_plan_is_made_without_the_outside_world(stored: Stored) -> None:
+    """With clock, chance, files, sockets and environment poisoned, plans are made, with a parent too, as ever."""
     done = run(POISONED.replace("POISON_CHECK", ""), stored)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == plan(big_rack(groups=12, instances=20)).digest
+    assert done.stdout.strip() == planned()
 
 
 @pytest.mark.parametrize("asked", ASKED)
-def test_the_poison_works(stored: Path, asked: str) -> None:
+def test_the_poison_works(stored: Stored, asked: str) -> None:
     """Whoever asks the poisoned process for the outside world is refused."""
     done = run(POISONED.replace("POISON_CHECK", asked), stored)
     assert done.returncode == 1
@@ -91,17 +110,18 @@ def test_the_poison_works(stored: Path, asked: str) -> None:
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/St_Johns"])
 @pytest.mark.parametrize("language", ["C", "C.UTF-8", "tr_TR.UTF-8"])
-def test_neither_time_zone_nor_locale_nor_hash_seed_matters(stored: Path, zone: str, language: str) -> None:
-    """In every time zone and locale, and under other hash seeds, a plan has the same digest."""
+def test_neither_time_zone_nor_locale_nor_hash_seed_matters(stored: Stored, zone: str, language: str) -> None:
+    """In every time zone and locale, and under other hash seeds, a plan after another has the same digest."""
     seed = str(len(zone) * len(language))
     program = (
         "import locale, sys\n"
         "try:\n    locale.setlocale(locale.LC_ALL, '')\nexcept locale.Error:\n    pass\n"
         "from blueprints.files import read_snapshot\nfrom planner.plan import plan\n"
-        "print(plan(read_snapshot(sys.argv[1])).digest)\n"
+        "before, after = (read_snapshot(path) for path in sys.argv[1:])\n"
+        "print(plan(after, plan(before)).digest)\n"
     )
     done = run(program, stored, TZ=zone, LC_ALL=language, PYTHONHASHSEED=seed)
-    assert done.stdout.strip() == plan(big_rack(groups=12, instances=20)).digest, done.stderr
+    assert done.stdout.strip() == planned(), done.stderr
 
 
 def test_every_pass_is_on_the_page() -> None:
