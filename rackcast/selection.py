@@ -11,6 +11,7 @@ from attrs import frozen
 
 from blueprints.blueprint import Blueprint, PlannedGroup
 from blueprints.identifiers import SwitchSlot
+from rackcast.naming import the_one
 
 
 @frozen(kw_only=True)
@@ -37,32 +38,24 @@ def select(
     """
     return Selection(
         groups=tuple(_group(blueprint, word) for word in groups),
-        sleds=tuple(_sled(blueprint, word) for word in sleds),
+        sleds=tuple(the_one(word, blueprint.sleds, "sled") for word in sleds),
         switches=tuple(_switch(blueprint, word) for word in switches),
     )
 
 
 def _group(blueprint: Blueprint, word: str) -> PlannedGroup:
     named = [g for g in blueprint.groups if word in (g.name, g.multicast_ip.text, g.underlay_ip.text)]
-    found = named or [g for g in blueprint.groups if str(g.id).startswith(word.lower())]
-    return found[_only(len(found), "group", word)]
-
-
-def _sled(blueprint: Blueprint, word: str) -> UUID:
-    found = [sled for sled in blueprint.sleds if str(sled).startswith(word.lower())]
-    return found[_only(len(found), "sled", word)]
+    if len(named) > 1:
+        raise click.BadParameter(f"{len(named)} groups are called {word!r}", param_hint="--group")
+    by_id = {g.id: g for g in blueprint.groups}
+    return named[0] if named else by_id[the_one(word, by_id, "group")]
 
 
 def _switch(blueprint: Blueprint, word: str) -> SwitchSlot:
     found = [slot for slot in blueprint.switches if word in (slot.value, str(slot.number))]
-    return found[_only(len(found), "switch", word)]
-
-
-def _only(count: int, kind: str, word: str) -> int:
-    if count != 1:
-        said = f"no {kind} is called" if count == 0 else f"{count} {kind}s are called"
-        raise click.BadParameter(f"{said} {word!r}", param_hint=f"--{kind}")
-    return 0
+    if not found:
+        raise click.BadParameter(f"no switch is called {word!r}", param_hint="--switch")
+    return found[0]
 
 
 _ADDRESSES = ("group", "group_ip", "underlay", "underlay_group", "multicast_ip", "internal_ip", "underlay_ip")

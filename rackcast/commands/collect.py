@@ -126,11 +126,10 @@ def collect(
             shared = told.withheld(snapshot)
         beside = {} if report is None else {report: [dumps(shared.as_json())]}
         write_together({**beside, output: snapshot_pieces(snapshot)})
-    aside = STANDARD in (output, report)
     if as_json:
-        print_json(shared.as_json(), error=aside)
+        print_json(shared.as_json(), error=STANDARD in (output, report))
     else:
-        print_collection(console(error=aside), told)
+        print_collection(console(error=True), told)
     ctx.exit(Exit.PARTIAL if told.unknown else Exit.DONE)
 
 

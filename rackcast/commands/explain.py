@@ -1,5 +1,6 @@
 """`rackcast explain`: why an entry of a blueprint is there, or why it is not."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from blueprints.explanations import explanations
 from blueprints.grounds import RULES, Explanation
 from blueprints.identifiers import SwitchSlot
 from rackcast.commands.options import blueprint_argument, json_option
+from rackcast.naming import the_one
 from rackcast.reading import read_blueprint
 from rackcast.saying import safe
 from rackcast.terminal import console, print_json, table
@@ -63,7 +65,8 @@ def explain(blueprint: str, kind: str, why_not: bool, as_json: bool, **words: st
     misfits = [Mistake("causes", f"{subject} {message}") for subject, message in sorted(causes_fit(read))]
     if misfits:
         raise InputRejectedError(blueprint, misfits)
-    names = {name: word for name, word in words.items() if word is not None}
+    known = _known(read)
+    names = {name: _whole(word, known.get(name, ()), name) for name, word in words.items() if word is not None}
     meant = {name: _aliases(read, name, word) for name, word in names.items()}
     told = [each for each in explanations(read) if each.entry.table == TABLES[kind] and _is_meant(each, names, meant)]
     found = blockers(read, TABLES[kind], _wanted(read, names)) if why_not and not told else ()
@@ -100,31 +103,45 @@ def _wanted(blueprint: Blueprint, names: dict[str, str]) -> Wanted:
     slot = names.get("switch")
     if slot is not None and slot not in {*SwitchSlot, *(str(each.number) for each in SwitchSlot)}:
         raise click.BadParameter(f"no switch is called {slot!r}", param_hint="--switch")
-    known = [*blueprint.sleds, *(line.sled for line in blueprint.causes.sleds)]
-    members = blueprint.causes.members
-    instances = [row.instance_id for its in blueprint.sleds.values() for row in its.subscriptions]
+    known = _known(blueprint)
     return Wanted(
         group=names.get("group"),
-        sled=_id(names.get("sled"), known, "--sled"),
+        sled=_id(names.get("sled"), known["sled"], "sled"),
         switch=SwitchSlot(slot if slot.startswith("switch") else f"switch{slot}") if slot is not None else None,
-        instance=_id(names.get("instance"), [*instances, *(row.instance for row in members)], "--instance"),
+        instance=_id(names.get("instance"), known["instance"], "instance"),
         source=names.get("source"),
         nic=names.get("nic"),
     )
 
 
-def _id(word: str | None, known: list[UUID], option: str) -> UUID | None:
-    """Return the id that *word* is, or of the one that it begins."""
+def _known(blueprint: Blueprint) -> dict[str, list[UUID]]:
+    """Return the ids that the beginning of one may mean, by the option that it is given to."""
+    hearing = [row.instance_id for its in blueprint.sleds.values() for row in its.subscriptions]
+    leaving = [row.instance_id for its in blueprint.sleds.values() for row in its.departures]
+    return {
+        "sled": [*blueprint.sleds, *(line.sled for line in blueprint.causes.sleds)],
+        "instance": [*hearing, *leaving, *(row.instance for row in blueprint.causes.members)],
+    }
+
+
+def _whole(word: str, known: Iterable[UUID], kind: str) -> str:
+    """Return the id that *word* begins; *word* itself where it begins none.
+
+    Raises:
+        click.BadParameter: it begins several.
+    """
+    begun = any(str(each).startswith(word.lower()) for each in known)
+    return str(the_one(word, known, kind)) if begun else word
+
+
+def _id(word: str | None, known: Iterable[UUID], kind: str) -> UUID | None:
+    """Return the id that *word* is, whether anything is known of it or not, or that of the one that it begins."""
     if word is None:
         return None
-    found = {each for each in known if str(each).startswith(word.lower())}
-    if len(found) == 1:
-        return found.pop()
     try:
         return UUID(word)
     except ValueError:
-        said = "nothing is called" if not found else f"{len(found)} are called"
-        raise click.BadParameter(f"{said} {word!r}", param_hint=option) from None
+        return the_one(word, known, kind)
 
 
 def _nothing(blueprint: Blueprint, kind: str) -> str:

@@ -59,7 +59,11 @@ def plan(
     if blueprint is not before:
         blueprint = signed(blueprint, _made(**said))
     write_blueprint(output, blueprint)
-    _tell(blueprint, unchanged=blueprint is before, as_json=as_json and output != STANDARD)
+    unchanged = blueprint is before
+    if as_json:
+        print_json({**summary(blueprint), "unchanged": unchanged}, error=output == STANDARD)
+    else:
+        _tell(blueprint, unchanged=unchanged)
 
 
 def _refuse(too_much: Iterable[Finding]) -> None:
@@ -74,10 +78,7 @@ def _made(by: str | None, comment: str | None) -> Made:
     return Made(at=signed, by=by, comment=comment, planner=f"rackcast {__version__}")
 
 
-def _tell(blueprint: Blueprint, *, unchanged: bool, as_json: bool) -> None:
-    if as_json:
-        print_json({**summary(blueprint), "unchanged": unchanged})
-        return
+def _tell(blueprint: Blueprint, *, unchanged: bool) -> None:
     out = console(error=True)
     if unchanged:
         out.print("Nothing changes: the blueprint is its parent.")

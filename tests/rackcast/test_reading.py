@@ -183,6 +183,18 @@ def _diff(run: Run, one_group: Path, planned: Path, *options: str) -> Ending:
     return run("diff", planned, after, *options)
 
 
+def test_what_is_said_of_a_plan_is_no_part_of_it(run: Run, one_group: Path, tmp_path: Path) -> None:
+    """People are told aside; programs, who ask for it, on standard output unless the blueprint goes there."""
+    target = tmp_path / "blueprint.json"
+    words = ("plan", one_group, "-o")
+    quiet, told = run(*words, target), run(*words, target, "--json")
+    assert (quiet.out, "Blueprint " in quiet.err) == ("", True)
+    assert (json.loads(told.out)["unchanged"], told.err) == (False, "")
+    for options, said in (((), "Blueprint "), (("--json",), '"unchanged": false')):
+        printed = run(*words, "-", *options)
+        assert (printed.out, said in printed.err) == (target.read_text(), True)
+
+
 def test_diff_says_what_instances_feel(run: Run, one_group: Path, planned: Path) -> None:
     """`diff` ends with 3 and says first who stops to hear."""
     ending = _diff(run, one_group, planned, "--json")
