@@ -24,7 +24,7 @@ from executor.sending import CallOutcome, Sent
 from executor.standings import WEIGHTS, Standing
 from executor.terms import expected, preconditions
 from rackcast.saying import plural, safe, say
-from rackcast.terminal import short, table
+from rackcast.terminal import table
 
 SENTENCES: Mapping[Outcome, tuple[str, str]] = MappingProxyType(
     {
@@ -108,7 +108,7 @@ def _print_standings(out: Console, targets: Iterable[Standing]) -> None:
 def _print_interruptions(out: Console, told: Iterable[Interruption]) -> None:
     """Print who loses what for a while, member by member."""
     _print_some(out, "Interrupted in any order of calls", ("group", "instance", "on sled", "loses", "accept by"), [
-        (each.group, member.instance_id, short(member.sled_id), each.what, each.option or "(announced)")
+        (each.group, member.instance_id, member.sled_id, each.what, each.option or "(announced)")
         for each in told for member in each.members
     ])  # fmt: skip
 
