@@ -304,3 +304,6 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
         ),
     }
 )
+
+NARROWING = frozenset(kind for kind, form in FORMS.items() if form.tier.narrows)
+WIDENING = frozenset(FORMS) - NARROWING

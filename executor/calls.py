@@ -4,6 +4,7 @@ This file does not know the order of requests, nor how they are sent.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ from blueprints.endpoints import SubscriptionForm
 from executor.actions import FORMS, MEMBERSHIP, Form
 from executor.bodies import Json, encoded
 from executor.changes import Change, Kind
+from executor.changeset import Changes, sorted_changes
+from executor.joined import Joined, Made
 from executor.targets import Target
 
 _MEMBERSHIP_PATHS: Mapping[SubscriptionForm, str] = MappingProxyType(
@@ -78,16 +81,19 @@ def call_for(changes: Iterable[Change], subscriptions: SubscriptionForm) -> Call
     return Call(target=parts[0].target, method=form.method, path=path, changes=parts)
 
 
-def calls_for(changes: Iterable[Change], subscriptions: SubscriptionForm) -> tuple[Call, ...]:
-    """Return the requests for *changes* of one target and one tier, in order; batches are put together."""
-    calls: list[Call] = []
-    batches: dict[Kind, list[Change]] = {}
-    for change in sorted(changes, key=lambda change: change.sort_key):
-        if FORMS[change.kind].batch:
-            batches.setdefault(change.kind, []).append(change)
-        else:
-            calls.append(call_for([change], subscriptions))
-    return (*calls, *(call_for(parts, subscriptions) for parts in batches.values()))
+def calls_for(changes: Iterable[Change], subscriptions: SubscriptionForm) -> Joined[Call]:
+    """Return the requests for *changes* of one target and one tier, in order; batches are put together.
+
+    A request is made when it is asked for: of most there are as many as a rack has rows, and few in flight.
+    """
+    parts = sorted_changes((), changes) if not isinstance(changes, Changes) else sorted_changes(changes.parts, ())
+    alone = [Made(part, partial(_alone, subscriptions)) for part in parts.parts if not FORMS[part.kind].batch]
+    batches = tuple(call_for(part, subscriptions) for part in parts.parts if FORMS[part.kind].batch)
+    return Joined([*alone, batches])
+
+
+def _alone(subscriptions: SubscriptionForm, change: Change) -> Call:
+    return call_for((change,), subscriptions)
 
 
 def apart(call: Call, subscriptions: SubscriptionForm) -> tuple[Call, ...]:

@@ -1,4 +1,4 @@
-"""The vocabulary of a difference: what one target must gain, change, lose, or be told again.
+"""The vocabulary of a difference: what one target must gain, change, lose, or be told again; whose the rest is.
 
 A change says *what*, in typed rows. What is sent for it, when, and what it waits for is the table of
 `executor.actions`. This file does not know how changes are found.
@@ -11,7 +11,7 @@ from typing import Any
 from attrs import evolve, field, frozen
 
 from blueprints.addresses import Address
-from blueprints.observation import SeenHop, Silence
+from blueprints.observation import SeenHop
 from blueprints.ordering import Key, in_order
 from executor.targets import Target
 
@@ -177,27 +177,3 @@ class MembersElsewhere:
     def sort_key(self) -> Key:
         """By target, then by group."""
         return (self.target.sort_key, self.group.key)
-
-
-@frozen(kw_only=True)
-class Difference:
-    """All that sets a rack apart from a blueprint, and what must be said again although nothing can be read."""
-
-    changes: tuple[Change, ...]
-    """What was read to differ."""
-
-    asserts: tuple[Change, ...]
-    """What cannot be read back, so it is repeated, target by target: mappings for their NIC joins, joins, leaves."""
-
-    unknown: tuple[Silence, ...]
-    """Targets of the blueprint that gave no answer to trust: they are owed everything, and nothing is derived."""
-
-    conflicts: tuple[Conflict, ...]
-    foreign: tuple[Foreign, ...]
-    held: tuple[Foreign, ...]
-    """Objects of groups that the blueprint holds: left as they are."""
-
-    members_elsewhere: tuple[MembersElsewhere, ...]
-
-    settled: frozenset[Address]
-    """Groups whose underlay address of the blueprint is in use somewhere in the rack."""

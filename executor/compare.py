@@ -13,7 +13,8 @@ from blueprints.endpoints import Endpoints, SubscriptionForm
 from blueprints.observation import Observation
 from blueprints.run_report import Outcome
 from executor.calls import call_for
-from executor.changes import Change, Difference
+from executor.changes import Change
+from executor.changeset import Difference
 from executor.classes import Classified, classified
 from executor.differences import differences
 from executor.exchanges import Listener

@@ -9,7 +9,8 @@ from attrs import frozen
 
 from blueprints.addresses import Address
 from executor.actions import FORMS, Effect
-from executor.changes import Change, Difference, Kind
+from executor.changes import Change, Kind
+from executor.changeset import Difference
 from executor.drains import REFILTERS
 from executor.gates import moves_address
 from executor.interruptions import option_for

@@ -10,7 +10,7 @@ Rules:
 This file does not know what is sent, in which order, nor how a rack is read.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from operator import attrgetter
 from types import MappingProxyType
 from uuid import UUID
@@ -23,8 +23,9 @@ from blueprints.identifiers import SwitchSlot
 from blueprints.observation import Observation, Silence, SledObservation, SwitchObservation
 from blueprints.snapshot import MemberPorts
 from executor.actions import FORMS, Effect
-from executor.changes import ADDRESS_MOVES, Change, Conflict, Difference, Foreign, MembersElsewhere
-from executor.drains import Zones, drained
+from executor.changes import ADDRESS_MOVES, Change, Conflict, Foreign, MembersElsewhere
+from executor.changeset import Changes, Difference, Part, sorted_changes
+from executor.drains import REFILTERS, Zones, drained
 from executor.ownership import Ownership, mappings_seen, ownership
 from executor.sled_differences import Alike, SledView, sled_differences
 from executor.switch_differences import SwitchView, dpd_differences, mgd_differences
@@ -64,12 +65,14 @@ def differences(
             found.add(comparison.only_read(target))
     conflicts = sorted(found.conflicts, key=BY_SORT_KEY)
     blocked = {(conflict.group, conflict.target.place) for conflict in conflicts}
-    changes = _unblocked(found.changes, blocked)
-    changes = drained(changes, content, observation, known=zones, silent=unknown, blocked=blocked)
+    changes = _unblocked(sorted_changes(found.parts, found.changes), blocked)
+    if changes.of(REFILTERS):
+        detoured = drained(tuple(changes), content, observation, known=zones, silent=unknown, blocked=blocked)
+        changes = sorted_changes((), detoured)
     foreign = sorted(found.foreign, key=BY_SORT_KEY)
     return Difference(
-        changes=tuple(sorted(changes, key=BY_SORT_KEY)),
-        asserts=tuple(_unblocked(found.asserts, blocked)),
+        changes=changes,
+        asserts=_unblocked(Changes(found.asserts), blocked),
         unknown=_silences(observation, [target for target in targets if target in unknown]),
         conflicts=tuple(conflicts),
         foreign=tuple(thing for thing in foreign if not thing.held),
@@ -83,17 +86,24 @@ def differences(
 class _Sorted:
     """Items by what they are, in the order in which they were found."""
 
+    parts: list[Part] = field(factory=list, init=False)
+    """Changes of sleds, many at once."""
+
     changes: list[Change] = field(factory=list, init=False)
-    asserts: list[Change] = field(factory=list, init=False)
+    asserts: list[Part] = field(factory=list, init=False)
     conflicts: list[Conflict] = field(factory=list, init=False)
     foreign: list[Foreign] = field(factory=list, init=False)
     members_elsewhere: list[MembersElsewhere] = field(factory=list, init=False)
 
-    def add(self, items: Iterable[Item]) -> None:
+    def add(self, items: Iterable[Item | Part]) -> None:
         """Put *items* where they belong."""
         for item in items:
-            if type(item) is Change:
-                (self.asserts if item.kind in REASSERTED else self.changes).append(item)
+            if isinstance(item, Part):
+                (self.asserts if item.kind in REASSERTED else self.parts).append(item)
+            elif isinstance(item, Change) and item.kind in REASSERTED:
+                self.asserts.extend(Changes.made([item]).parts)
+            elif isinstance(item, Change):
+                self.changes.append(item)
             elif isinstance(item, Conflict):
                 self.conflicts.append(item)
             elif isinstance(item, Foreign):
@@ -102,11 +112,12 @@ class _Sorted:
                 self.members_elsewhere.append(item)
 
 
-def _unblocked(changes: list[Change], blocked: Collection[tuple[Address, str]]) -> list[Change]:
+def _unblocked(changes: Changes, blocked: Collection[tuple[Address, str]]) -> Changes:
     """Return *changes* without those of a group in a place where something stands in its way (rule F3)."""
     if not blocked:
         return changes
-    return [c for c in changes if not any((group, c.target.place) in blocked for group in c.groups)]
+    free = (c for c in changes if not any((group, c.target.place) in blocked for group in c.groups))
+    return Changes.made(free)
 
 
 @frozen(kw_only=True)
@@ -133,7 +144,7 @@ class _Comparison:
             return switch.mrib_routes is not None
         return None not in (switch.underlay_groups, switch.external_groups)
 
-    def items(self, target: Target) -> Iterator[Item]:
+    def items(self, target: Target) -> Iterator[Item | Part]:
         """Yield what sets a known *target* apart."""
         if target.daemon is Daemon.SLED_AGENT:
             sled = UUID(target.place)
@@ -188,9 +199,9 @@ def _silences(observation: Observation, targets: Iterable[Target]) -> tuple[Sile
     )
 
 
-def _settled(content: Content, observation: Observation, changes: Sequence[Change]) -> frozenset[Address]:
+def _settled(content: Content, observation: Observation, changes: Changes) -> frozenset[Address]:
     """Return the groups with a move whose new underlay address the rack already uses somewhere."""
-    moving = {group for change in changes if change.kind in ADDRESS_MOVES for group in change.groups}
+    moving = {group for change in changes.of(ADDRESS_MOVES) for group in change.groups}
     if not moving:
         return frozenset()
     wanted = {(group.multicast_ip, group.underlay_ip) for group in content.groups if group.multicast_ip in moving}

@@ -11,7 +11,7 @@ from blueprints.blueprint import Blueprint
 from blueprints.endpoints import Endpoints
 from blueprints.errors import InputRejectedError
 from blueprints.run_report import CarriedOut, Outcome
-from executor.changes import Difference
+from executor.changeset import Difference
 from executor.extent import losses
 from executor.fence import Fence
 from executor.http import never
@@ -22,6 +22,7 @@ from executor.observe import Mounts, Rack
 from executor.preflight import refusals
 from executor.progress import Observed, Progress, nobody
 from executor.report import Owed, Report
+from executor.reporting import asked, carried_out, rehearsed, unaccepted, withheld
 from executor.run import Run
 from executor.safeguards import Safeguards
 from executor.targets import Target, targets_of
@@ -137,10 +138,10 @@ async def _ended(run: Run, *, dry_run: bool) -> Report:
     difference = run.compared()
     run.progress(Observed(targets=len(run.targets), silent=len(difference.unknown)))
     if _no_sled_answers(run.blueprint, difference):
-        return run.withheld(difference, dry_run=dry_run)
+        return withheld(run, difference, dry_run=dry_run)
     if dry_run:
-        return run.rehearsed(difference)
-    return run.asked(difference) if run.unaccepted else await run.carried_out(difference)
+        return rehearsed(run, difference)
+    return asked(run, difference) if unaccepted(run) else await carried_out(run, difference)
 
 
 def _no_sled_answers(blueprint: Blueprint, difference: Difference) -> bool:

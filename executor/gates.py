@@ -21,11 +21,16 @@ from attrs import field, frozen
 from blueprints.addresses import Address
 from blueprints.identifiers import SwitchSlot
 from executor.actions import FORMS, Gate, Scope
-from executor.changes import ADDRESS_MOVES, Change, Difference, Kind
+from executor.changes import ADDRESS_MOVES, Change, Kind
+from executor.changeset import Changes, Difference
 from executor.targets import Target
 
 _HARMLESS = frozenset({Kind.LEAVE, Kind.M2P_ASSERT})
 """Sent even for a group that waits for consent elsewhere: they follow the mapping that stands."""
+
+
+_LOSSY = frozenset(kind for kind, form in FORMS.items() if form.consent)
+"""What somebody may have to accept."""
 
 
 def accepted(change: Change, *, allow_loss: bool, moves: Collection[Address]) -> bool:
@@ -45,7 +50,7 @@ def moves_address(change: Change) -> bool:
 
 def split_by_consent(
     difference: Difference, *, allow_loss: bool, moves: Collection[Address] = ()
-) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+) -> tuple[Changes, Changes]:
     """Return what may be sent, and what waits until somebody accepts a loss (rule G1).
 
     Args:
@@ -53,7 +58,9 @@ def split_by_consent(
         allow_loss: whether losses are accepted, but for those of moves.
         moves: groups whose underlay address may move.
     """
-    everything = (*difference.changes, *difference.asserts)
+    if all(accepted(c, allow_loss=allow_loss, moves=moves) for c in difference.everything.of(_LOSSY)):
+        return difference.everything, Changes()
+    everything = tuple(difference.everything)
     asked = {id(c) for c in everything if not accepted(c, allow_loss=allow_loss, moves=moves)}
     unmoved = [change for change in everything if id(change) in asked and change.kind is not Kind.REFILTER_LIVE]
     places = {(group, move.target.place) for move in unmoved for group in move.groups}
@@ -70,8 +77,8 @@ def split_by_consent(
         return here or (FORMS[change.kind].tier.narrows and not groups.isdisjoint(change.groups))
 
     return (
-        tuple(change for change in everything if not waits(change)),
-        tuple(change for change in everything if waits(change)),
+        Changes.made(change for change in everything if not waits(change)),
+        Changes.made(change for change in everything if waits(change)),
     )
 
 
@@ -119,6 +126,11 @@ class Ledger:
 
     occupied: Mapping[Address, Wait] = field(factory=dict)
     """Groups that must wait for their addresses (rule G4)."""
+
+    @property
+    def clear(self) -> bool:
+        """Whether nothing went wrong, so that no gate is closed."""
+        return not (self.unknown or self.blocked or self.troubles or self.occupied)
 
     def take(self, difference: Difference) -> None:
         """Note what *difference* says about silent targets and foreign objects."""

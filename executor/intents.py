@@ -25,7 +25,8 @@ from attrs import evolve
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, Content, Departure, SledTables, Subscription
 from blueprints.observation import Observation
-from executor.changes import Change, Difference, Kind
+from executor.changes import Change, Kind
+from executor.changeset import Difference
 from executor.gates import Wait
 from executor.journal import Intents, OwedLeave, Retired
 from executor.ownership import mappings_seen, ownership

@@ -20,7 +20,7 @@ from blueprints.observation import Observation
 from blueprints.ordering import Key
 from executor.actions import FORMS
 from executor.changes import Change, Kind
-from executor.drains import rewrites_filter
+from executor.drains import REFILTERS, rewrites_filter
 from executor.gates import accepted, moves_address
 
 ALLOW_LOSS, MOVE_UNDERLAY = "--allow-loss", "--move-underlay"
@@ -44,6 +44,9 @@ LOST: Mapping[Kind, str] = MappingProxyType(
     }
 )
 """What is lost by the kinds that need consent."""
+
+INTERRUPTING = REFILTERS.union(LOST)
+"""Kinds that interrupt anybody; `EXTERNAL_UPDATE` among them does so if it rewrites a filter or moves to a VLAN."""
 
 FROM_OUTSIDE = "what enters {place} from outside while its source filter is rewritten"
 VLAN = "what enters {place} from outside while its VLAN changes"

@@ -43,7 +43,7 @@ def inverse(call: Call) -> Inverse:
         return Inverse(because="; ".join(reasons))
     changes = [each for each in found if isinstance(each, Change)]
     # Ports of sleds have no inverse, so it does not matter how they are named.
-    return Inverse(calls=calls_for(changes, SubscriptionForm.VMM))
+    return Inverse(calls=tuple(calls_for(changes, SubscriptionForm.VMM)))
 
 
 def _becomes(kind: Kind) -> Callable[[Change], Change]:

@@ -13,7 +13,8 @@ from attrs import define, evolve, field
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.observation import Observation
-from executor.changes import Change, Difference, Kind
+from executor.changes import Change, Kind
+from executor.changeset import Difference
 from executor.gates import Wait
 from executor.intents import occupied, owed_leave, owed_leaves, retired, unproven
 from executor.journal import Intents, JournalFile

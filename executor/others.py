@@ -7,7 +7,7 @@ restart; objects that became as they should be are none either, because a bluepr
 This file does not know what is done about it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -79,20 +79,26 @@ def suspicious(
         narrowed: whether narrowing was sent; before that, what waits for it differs rightly.
         derived: whether member lists are somebody else's anyway.
     """
-    done: dict[Thing, bool] = {}
-    for each in sent:
-        for change in each.call.changes:
-            thing = _thing(change)
-            if thing is not None:
-                # A detour leaves an entry half way on purpose: what follows it may have been held back.
-                done[thing] = done.get(thing, True) and each.done and change.kind is not Kind.DRAIN
-    for change in differing:
-        thing = _thing(change)
-        if thing is None or (thing in done and not _is_settled(change, done[thing], narrowed=narrowed)):
+    looked_at = [(change, thing) for change in differing if (thing := _thing(change)) is not None]
+    done = _done(sent if looked_at else (), {thing for _, thing in looked_at})
+    for change, thing in looked_at:
+        if thing in done and not _is_settled(change, done[thing], narrowed=narrowed):
             continue
         was, now = (_content(seen, thing, derived=derived) for seen in (before, after))
         if now and was != now:
             yield thing
+
+
+def _done(sent: Iterable[Sent], things: Collection[Thing]) -> Mapping[Thing, bool]:
+    """Return for which of *things* something was sent, and whether all of it came to a good end."""
+    done: dict[Thing, bool] = {}
+    for each in sent:
+        for change in each.call.changes:
+            thing = _thing(change)
+            if thing in things and thing is not None:
+                # A detour leaves an entry half way on purpose: what follows it may have been held back.
+                done[thing] = done.get(thing, True) and each.done and change.kind is not Kind.DRAIN
+    return done
 
 
 def _is_settled(change: Change, done: bool, *, narrowed: bool) -> bool:

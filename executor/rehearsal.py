@@ -5,7 +5,7 @@ This file does not know how calls are sent.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from attrs import frozen
@@ -14,8 +14,11 @@ from blueprints.addresses import Address
 from blueprints.endpoints import SubscriptionForm
 from executor.actions import FORMS, Tier
 from executor.calls import Call, calls_for
-from executor.changes import Change, Difference, Kind
+from executor.changes import Change, Kind
+from executor.changeset import Changes, Difference, Part
+from executor.drains import REFILTERS
 from executor.gates import Ledger, Wait, split_by_consent
+from executor.joined import Joined
 from executor.order import Schedule, schedule
 from executor.targets import Target
 
@@ -36,48 +39,56 @@ class Held:
 class Work:
     """Changes by tier and target, and the stages in which they are done."""
 
-    changes: Mapping[Node, tuple[Change, ...]]
+    changes: Mapping[Node, Changes]
     stages: Schedule
 
-    def of(self, node: Node) -> tuple[Change, ...]:
+    def of(self, node: Node) -> Changes:
         """Return the changes of one tier of one target."""
-        return self.changes.get(node, ())
+        return self.changes.get(node, Changes())
 
 
 def work_for(changes: Iterable[Change], targets: Iterable[Target]) -> Work:
     """Return *changes* sorted into stages."""
-    by_node: defaultdict[Node, list[Change]] = defaultdict(list)
-    for change in changes:
-        by_node[FORMS[change.kind].tier, change.target].append(change)
+    by_node: defaultdict[Node, list[Part]] = defaultdict(list)
+    for part in Changes.made(changes).parts:
+        by_node[FORMS[part.kind].tier, part.target].append(part)
     return Work(
-        changes={node: tuple(parts) for node, parts in by_node.items()},
+        changes={node: Changes(parts) for node, parts in by_node.items()},
         stages=schedule(targets, by_node.keys()),
     )
 
 
 def open_calls(
-    changes: Iterable[Change], ledger: Ledger, subscriptions: SubscriptionForm
-) -> tuple[tuple[Call, ...], tuple[Held, ...]]:
+    changes: Changes, ledger: Ledger, subscriptions: SubscriptionForm
+) -> tuple[Sequence[Call], tuple[Held, ...]]:
     """Return the calls for what may be sent now, and what is held back; the ledger learns of the latter."""
-    free, held = [], []
-    for change in changes:
-        because = ledger.closed(change)
-        if because is None:
-            free.append(change)
-        else:
-            held.append(Held(change=change, because=because))
+    free: list[Part] = []
+    held: list[Held] = []
+    for part in changes.parts:
+        closed = _closed(part, ledger)
+        held += [Held(change=part[place], because=because) for place, because in closed.items()]
+        opened = (change for place, change in enumerate(part) if place not in closed)
+        free += Changes.made(opened).parts if closed else (part,)
     # What waits for its own turn is in no trouble: the group is there, as it was.
     ledger.trouble(each.change for each in held if not each.change.held)
-    return calls_for(free, subscriptions), tuple(held)
+    return calls_for(Changes(free), subscriptions), tuple(held)
+
+
+def _closed(part: Part, ledger: Ledger) -> dict[int, str]:
+    """Return what of *part* may not be sent now, by its place, and why."""
+    if ledger.clear and part.kind not in REFILTERS:  # which alone wait for their own turn
+        return {}
+    said = ((place, ledger.closed(change)) for place, change in enumerate(part))
+    return {place: because for place, because in said if because is not None}
 
 
 @frozen(kw_only=True)
 class Rehearsal:
     """What a run would send, would hold back, and may not send without consent."""
 
-    calls: tuple[Call, ...]
+    calls: Sequence[Call]
     held: tuple[Held, ...]
-    waiting: tuple[Change, ...]
+    waiting: Changes
 
 
 def rehearse(
@@ -99,7 +110,7 @@ def rehearse(
     freed = {group for group, wait in occupied.items() if unknown.isdisjoint(wait.places)}
     if freed:
         rounds.append((second_round(sendable, freed), NOTHING))
-    calls: list[Call] = []
+    calls: list[Sequence[Call]] = []
     held: list[Held] = []
     for changes, busy in rounds:
         ledger = Ledger(occupied=busy)
@@ -110,11 +121,11 @@ def rehearse(
         for stage in (*work.stages.widening, *work.stages.narrowing):
             for node in stage:
                 free, closed = open_calls(work.of(node), ledger, subscriptions)
-                calls += free
+                calls.append(free)
                 held += closed
-    return Rehearsal(calls=tuple(calls), held=tuple(held), waiting=waiting)
+    return Rehearsal(calls=Joined(calls), held=tuple(held), waiting=waiting)
 
 
-def second_round(changes: Iterable[Change], freed: Collection[Address]) -> tuple[Change, ...]:
+def second_round(changes: Iterable[Change], freed: Collection[Address]) -> Changes:
     """Return what is sent for groups whose addresses have become free; leaves were sent by then."""
-    return tuple(c for c in changes if c.kind is not Kind.LEAVE and any(group in freed for group in c.groups))
+    return Changes.made(c for c in changes if c.kind is not Kind.LEAVE and any(group in freed for group in c.groups))

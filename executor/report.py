@@ -4,7 +4,7 @@ This file does not know how calls are sent, nor how a report is shown to people.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +17,8 @@ from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome, TargetStat
 from blueprints.text import Lines, one_line, pieces
 from executor.actions import FORMS, Observability
 from executor.calls import Call
-from executor.changes import Change, Conflict, Difference, Foreign, Kind
+from executor.changes import Change, Conflict, Foreign, Kind
+from executor.changeset import Difference
 from executor.classes import Classified
 from executor.extent import Loss
 from executor.interruptions import Interruption
@@ -87,7 +88,7 @@ class Report:
     blueprint: CarriedOut
     outcome: Outcome
     dry_run: bool = False
-    actions: tuple[Sent, ...] = field(default=(), repr=False)
+    actions: Sequence[Sent] = field(default=(), repr=False)
     """Every call in the order of the schedule; in a dry run, every call that would be sent. Not in the repr, which
     `asyncio.run` asks for when it restores the signal handler."""
 
@@ -266,8 +267,3 @@ def owed_by(difference: Difference) -> list[Owed]:
 def in_order(owed: Iterable[Owed]) -> tuple[Owed, ...]:
     """Return each debt once, in order."""
     return tuple(sorted(set(owed), key=lambda each: each.sort_key))
-
-
-def planned(calls: Iterable[Call]) -> tuple[Sent, ...]:
-    """Return *calls* as the actions of a dry run."""
-    return tuple(Sent(call=call, outcome=CallOutcome.PLANNED) for call in calls)

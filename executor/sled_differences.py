@@ -11,6 +11,8 @@ This file does not know switches, nor what is sent.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 
 from attrs import evolve, field, frozen
 
@@ -26,10 +28,13 @@ from blueprints.blueprint import (
 )
 from blueprints.observation import SeenForwarding, SeenHop, SeenM2p, SledObservation
 from executor.changes import Change, Conflict, Foreign, ForwardingPut, Kind
+from executor.changeset import Part
+from executor.joined import Made
 from executor.ownership import Ownership
 from executor.targets import Target
 
 Item = Change | Conflict | Foreign
+_BY_SORT_KEY = attrgetter("sort_key")
 
 
 @frozen(kw_only=True)
@@ -44,31 +49,58 @@ class SledView:
     """Underlay group to the switch that the blueprint sends it through."""
 
 
+@frozen(kw_only=True)
+class _Found:
+    """What was found in one table."""
+
+    changes: Mapping[Kind, tuple[Change, ...]]
+    """Those of a kind in order."""
+
+    others: tuple[Conflict | Foreign, ...]
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> "_Found":
+        """Return *items* by what they are."""
+        changes: dict[Kind, list[Change]] = {}
+        others: list[Conflict | Foreign] = []
+        for item in items:
+            if isinstance(item, Change):
+                changes.setdefault(item.kind, []).append(item)
+            else:
+                others.append(item)
+        in_order = {kind: tuple(sorted(several, key=_BY_SORT_KEY)) for kind, several in changes.items()}
+        return cls(changes=in_order, others=tuple(others))
+
+    def at(self, target: Target) -> Iterator[Part | Conflict | Foreign]:
+        """Yield it made out to *target*; changes are not made again, only looked at anew."""
+        yield from (Part(kind=kind, target=target, of=changes) for kind, changes in self.changes.items())
+        yield from (item.at(target) for item in self.others)
+
+
 @frozen
 class Alike:
     """What was found for tables of earlier sleds: tables that are one object differ alike."""
 
-    _found: dict[tuple[int, int, str], tuple[Item, ...]] = field(factory=dict, init=False)
+    _found: dict[tuple[int, int, str], _Found] = field(factory=dict, init=False)
 
-    def of(self, view: SledView, name: str, find: Callable[[SledView], Iterator[Item]]) -> Iterable[Item]:
-        """Return what *find* finds in the table *name*, made out to the target of *view*."""
+    def of(self, view: SledView, name: str, find: Callable[[SledView], Iterator[Item]]) -> _Found:
+        """Return what *find* finds in the table *name*, made out to whichever sled came first."""
         key = (id(getattr(view.tables, name)), id(getattr(view.seen, name)), name)
         found = self._found.get(key)
         if found is None:
-            found = self._found[key] = tuple(find(view))
-            return found
-        return [item.at(view.target) for item in found]
+            found = self._found[key] = _Found.of(find(view))
+        return found
 
 
-def sled_differences(view: SledView, alike: Alike) -> Iterator[Item]:
+def sled_differences(view: SledView, alike: Alike) -> Iterator[Item | Part]:
     """Yield what sets a sled apart, then what it must be told again; both tables must have been read.
 
     *alike* is that of all sleds of one comparison, which has to keep their tables alive.
     """
     mappings = alike.of(view, "m2p", _mappings)
-    yield from mappings
-    yield from alike.of(view, "forwarding", _forwarding)
-    moved = {item.subject for item in mappings if isinstance(item, Change) and item.kind is Kind.M2P_MOVE}
+    yield from mappings.at(view.target)
+    yield from alike.of(view, "forwarding", _forwarding).at(view.target)
+    moved = {change.subject for change in mappings.changes.get(Kind.M2P_MOVE, ())}
     yield from _subscriptions(view, moved)
 
 
@@ -200,16 +232,19 @@ def _unwanted_forwarding(view: SledView, seen: SeenForwarding) -> Item:
     )
 
 
-def _subscriptions(view: SledView, moved: set[Address]) -> Iterator[Item]:
-    rows: Iterable[tuple[Kind, Subscription | Departure]] = (
-        *((Kind.JOIN, row) for row in view.tables.subscriptions),
-        *((Kind.LEAVE, row) for row in view.tables.departures),
-    )
-    target, holds = view.target, view.ours.holds
-    for kind, row in rows:
-        group = row.group_ip
-        if holds(group):
+def _subscriptions(view: SledView, moved: set[Address]) -> Iterator[Change | Part]:
+    for kind, rows in ((Kind.JOIN, view.tables.subscriptions), (Kind.LEAVE, view.tables.departures)):
+        told = Part(kind=kind, target=view.target, of=Made(rows, partial(_membership, kind, view.target)))
+        if not moved and not view.ours.holds_any:
+            yield told
             continue
-        if group in moved:
-            yield Change(kind=Kind.MOVE_LEAVE, target=target, groups=(group,), subject=group, row=row)
-        yield Change(kind=kind, target=target, groups=(group,), subject=group, row=row)
+        for change in told:
+            if view.ours.holds(change.subject):
+                continue
+            if change.subject in moved:
+                yield _membership(Kind.MOVE_LEAVE, view.target, change.row)
+            yield change
+
+
+def _membership(kind: Kind, target: Target, row: Subscription | Departure) -> Change:
+    return Change(kind=kind, target=target, groups=(row.group_ip,), subject=row.group_ip, row=row)

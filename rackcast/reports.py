@@ -14,7 +14,8 @@ from rich.text import Text
 from blueprints.run_report import Outcome, TargetState
 from executor.actions import FORMS, Observability
 from executor.calls import Call
-from executor.changes import Change, Difference, Kind
+from executor.changes import Change, Kind
+from executor.changeset import Difference
 from executor.classes import CLASSES, Class, Classified
 from executor.compare import Comparison
 from executor.interruptions import Interruption

@@ -76,6 +76,7 @@ EXECUTOR_EDGE = frozenset(
         "run",
         "sending",
         "slots",
+        "together",
         "transport",
     )
 )

@@ -8,8 +8,8 @@ import click
 
 from blueprints.blueprint import Blueprint
 from blueprints.checks import check
-from blueprints.errors import InputRejectedError, Mistake
 from blueprints.disk import STANDARD, write_pieces
+from blueprints.errors import InputRejectedError, Mistake
 from executor.execute import execute as carry_out
 from executor.report import Report, unfinished
 from executor.safeguards import Safeguards

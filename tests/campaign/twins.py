@@ -14,7 +14,8 @@ from attrs import evolve
 from blueprints.addresses import Address
 from executor import bodies, differences, gates, sled_differences
 from executor.actions import FORMS, Form, Tier
-from executor.changes import Change, Difference, Kind
+from executor.changes import Change, Kind
+from executor.changeset import Difference, Part
 from executor.fence import Fence
 from executor.gates import Ledger
 from executor.journal import Intents, JournalFile
@@ -50,8 +51,9 @@ def _joins_once() -> list[Bug]:
     def again(view: SledView, moved: set[Address]) -> Iterator[Any]:
         mapped = {pair.group for pair in view.seen.m2p or ()}
         for item in told(view, moved):
-            if not (isinstance(item, Change) and item.kind is Kind.JOIN and item.subject in mapped):
-                yield item
+            for change in item if isinstance(item, Part) else (item,):
+                if change.kind is not Kind.JOIN or change.subject not in mapped:
+                    yield change
 
     return [(sled_differences, "_subscriptions", again)]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from attrs import evolve
@@ -105,7 +105,7 @@ def test_a_run_changes_what_is_stale_or_orphan_and_nothing_else(plan: Blueprint,
         assert after.total(which) == before.total(which)
 
 
-def _calls(plan: Blueprint, seen: Observation) -> tuple[Call, ...]:
+def _calls(plan: Blueprint, seen: Observation) -> Sequence[Call]:
     moves = [group.multicast_ip for group in plan.groups]
     return rehearse(differences(plan, seen), targets_of(plan), allow_loss=True, moves=moves).calls
 

@@ -10,7 +10,8 @@ from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, Direction, FilterMode
 from blueprints.observation import Observation, SeenForwarding, SeenHop, SeenM2p, SeenMember, SeenRoute, Silence
 from blueprints.snapshot import MemberPorts, Policy
-from executor.changes import Change, Difference, Kind
+from executor.changes import Change, Kind
+from executor.changeset import Difference
 from executor.differences import differences
 from executor.targets import Target
 from tests.executor.builders import (
@@ -59,7 +60,12 @@ def only_change(plan: Blueprint, observation: Observation) -> Change:
 def test_a_rack_that_equals_its_blueprint_differs_in_nothing() -> None:
     """Nothing differs, nothing is foreign, and what cannot be read is repeated."""
     difference = differences(PLAN, EQUAL)
-    assert (difference.changes, difference.conflicts, difference.foreign, difference.unknown) == ((), (), (), ())
+    assert (tuple(difference.changes), difference.conflicts, difference.foreign, difference.unknown) == (
+        (),
+        (),
+        (),
+        (),
+    )
     assert {change.kind for change in difference.asserts} == {Kind.M2P_ASSERT, Kind.JOIN}
 
 
@@ -159,7 +165,7 @@ def test_a_route_of_another_network_is_nobody_we_know() -> None:
     other = SeenRoute(group=group_ip(1), source=None, vni=5, underlay_group=underlay_ip(1))
     rows = [*(EQUAL.switches[SWITCH0].mrib_routes or ()), other]
     difference = differences(PLAN, with_switch(EQUAL, SWITCH0, mrib_routes=rows))
-    assert (difference.changes, len(difference.foreign)) == ((), 1)
+    assert (tuple(difference.changes), len(difference.foreign)) == ((), 1)
 
 
 def test_forwarding_is_ours_if_anything_of_ours_names_its_underlay_group() -> None:
@@ -256,7 +262,7 @@ def test_a_rack_with_multicast_disabled_has_no_targets() -> None:
     """Nothing differs, nothing is owed and nothing is removed."""
     plan = evolve(blueprint(), policy=Policy(multicast_enabled=False))
     difference = differences(plan, EQUAL)
-    assert (difference.changes, difference.asserts, difference.unknown) == ((), (), ())
+    assert (tuple(difference.changes), tuple(difference.asserts), difference.unknown) == ((), (), ())
 
 
 def test_only_targets_of_the_blueprint_are_compared() -> None:

@@ -131,7 +131,7 @@ def test_somebody_else_s_object_is_in_nobody_s_way() -> None:
     """Another tag at another address is counted and listed."""
     seen = with_switch(EQUAL, SWITCH0, opaque=[row("external_groups", "239.1.1.1", "backup")])
     difference = differences(PLAN, seen)
-    assert (difference.changes, difference.conflicts, len(difference.foreign)) == ((), (), 1)
+    assert (tuple(difference.changes), difference.conflicts, len(difference.foreign)) == ((), (), 1)
     found = classified(PLAN, seen)
     assert found.total(Class.UNREADABLE) == 1
     assert sum(found.total(which) for which in Class) == found.observed

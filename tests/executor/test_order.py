@@ -7,7 +7,8 @@ import pytest
 from attrs import evolve
 
 from executor.actions import FORMS, Scope, Tier
-from executor.changes import Change, Difference, Kind
+from executor.changes import Change, Kind
+from executor.changeset import Difference
 from executor.differences import differences
 from executor.gates import Ledger, split_by_consent
 from executor.order import BARRIERS, DAEMONS, schedule

@@ -1,6 +1,7 @@
 """What is true of every blueprint on every rack, whatever history left there."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,14 +27,14 @@ ZONES: Zones = {SWITCH0: hop_address(SWITCH0), SWITCH1: hop_address(SWITCH1)}
 MANY = settings(max_examples=40)
 
 
-def writes(calls: tuple[Call, ...]) -> list[Call]:
+def writes(calls: Sequence[Call]) -> list[Call]:
     """Return the calls that change what was read."""
     return [call for call in calls if call.form.effect is Effect.WRITE]
 
 
 def run(
     plan: Blueprint, model: ModelRack, *, allow_loss: bool = False, moving: bool = False
-) -> tuple[tuple[Call, ...], list[Change]]:
+) -> tuple[Sequence[Call], list[Change]]:
     """Carry *plan* out on *model* and return the calls, and what was held back."""
     difference = differences(plan, model.observation(), zones=ZONES)
     moves = groups_of(plan) if moving else frozenset()
@@ -48,7 +49,7 @@ def groups_of(plan: Blueprint) -> frozenset[Address]:
     return frozenset(group.multicast_ip for group in plan.groups)
 
 
-def sent(plan: Blueprint, rack: Observation, allow_loss: bool) -> tuple[Call, ...]:
+def sent(plan: Blueprint, rack: Observation, allow_loss: bool) -> Sequence[Call]:
     """Return the calls of one run, with consent to everything or to nothing."""
     moves = groups_of(plan) if allow_loss else frozenset()
     difference = differences(plan, rack, zones=ZONES)

@@ -11,7 +11,7 @@ import pytest
 from attrs import evolve
 
 from blueprints.run_report import Outcome
-from executor import durable, execute, fence, run
+from executor import durable, execute, fence, together
 from executor.fence import Fence, TargetStore
 from executor.journal import JournalFile
 from executor.memory import Memory
@@ -262,7 +262,9 @@ TWINS = {
         check=test_c6_a_full_disk_stops_a_run_before_the_calls_that_need_the_journal,
         bug=method(Memory, "_kept", lambda _: None),
     ),
-    "C7": Twin(check=test_c7_a_run_that_is_interrupted_starts_nothing_more, bug=replaced(run._together, undisturbed)),
+    "C7": Twin(
+        check=test_c7_a_run_that_is_interrupted_starts_nothing_more, bug=replaced(together.together, undisturbed)
+    ),
     "C8": Twin(check=test_c8_no_clock_says_which_blueprint_is_newer, bug=method(Fence, "closed", lambda _: None)),
     "C9": Twin(
         check=test_c9_a_blueprint_that_arrives_amid_a_run_starts_from_what_is_there,

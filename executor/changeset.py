@@ -1,0 +1,114 @@
+"""Many changes as one list that holds few of them: sleds lack the same rows, so that most changes are alike.
+
+A part of the list is what one target lacks of one kind. What it holds is the rows, which it shares with the parts of
+other targets; the changes themselves are made when somebody asks for them. This file does not know what is sent for a
+change, nor how one is found.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
+
+from attrs import field, frozen
+
+from blueprints.addresses import Address
+from blueprints.observation import Silence
+from executor.changes import KIND_RANKS, Change, Conflict, Foreign, Kind, MembersElsewhere
+from executor.joined import Joined, Lazy
+from executor.targets import Target
+
+_WHOSE = attrgetter("kind", "target")
+
+
+@frozen(kw_only=True, eq=False)
+class Part(Lazy[Change]):
+    """Changes of one kind and of one target."""
+
+    kind: Kind
+    target: Target
+    of: Sequence[Change] = field(repr=False)
+    """As they were made, of this target or of another one."""
+
+    @property
+    def sort_key(self) -> tuple[int, tuple[int, str]]:
+        """By kind, then by target: the order of changes."""
+        return (KIND_RANKS[self.kind], self.target.sort_key)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.of)
+
+    def item(self, place: int) -> Change:
+        """Return one of them, made out to the target."""
+        change = self.of[place]
+        return change if change.target == self.target else change.at(self.target)
+
+
+class Changes(Joined[Change]):
+    """Changes in order."""
+
+    __slots__ = ()
+
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def made(cls, changes: Iterable[Change]) -> "Changes":
+        """Return *changes*, in their order."""
+        if isinstance(changes, Changes):
+            return changes
+        return cls(
+            Part(kind=kind, target=target, of=tuple(part)) for (kind, target), part in groupby(changes, key=_WHOSE)
+        )
+
+    def of(self, kinds: Collection[Kind]) -> "Changes":
+        """Return those of *kinds*."""
+        return Changes(part for part in self.parts if part.kind in kinds)
+
+    @property
+    def targets(self) -> frozenset[Target]:
+        """Return the targets of all of them."""
+        return frozenset(part.target for part in self.parts)
+
+
+def as_changes(changes: Iterable[Change]) -> Changes:
+    """Return *changes*, in their order."""
+    return Changes.made(changes)
+
+
+def sorted_changes(parts: Iterable[Part], changes: Iterable[Change]) -> Changes:
+    """Return *parts*, each sorted, and *changes* as one list in order."""
+    several = [*parts, *Changes.made(sorted(changes, key=attrgetter("sort_key"))).parts]
+    several.sort(key=attrgetter("sort_key"))
+    whose = [part.sort_key for part in several]
+    if len(set(whose)) < len(whose):
+        return Changes.made(sorted(Changes(several), key=attrgetter("sort_key")))
+    return Changes(several)
+
+
+@frozen(kw_only=True)
+class Difference:
+    """All that sets a rack apart from a blueprint, and what must be said again although nothing can be read."""
+
+    changes: Changes = field(converter=as_changes)
+    """What was read to differ."""
+
+    asserts: Changes = field(converter=as_changes)
+    """What cannot be read back, so it is repeated, target by target: mappings for their NIC joins, joins, leaves."""
+
+    unknown: tuple[Silence, ...]
+    """Targets of the blueprint that gave no answer to trust: they are owed everything, and nothing is derived."""
+
+    conflicts: tuple[Conflict, ...]
+    foreign: tuple[Foreign, ...]
+    held: tuple[Foreign, ...]
+    """Objects of groups that the blueprint holds: left as they are."""
+
+    members_elsewhere: tuple[MembersElsewhere, ...]
+
+    settled: frozenset[Address]
+    """Groups whose underlay address of the blueprint is in use somewhere in the rack."""
+
+    @property
+    def everything(self) -> Changes:
+        """What differs, and what is repeated."""
+        return Changes((*self.changes.parts, *self.asserts.parts))
