@@ -101,13 +101,13 @@ PARKS: Mapping[Verdict, frozenset[MemberState]] = MappingProxyType(
 
 
 def effective_state(instance: WrittenInstance | None) -> Effective | None:
-    """Return what *instance* does; None where its row names a VMM that has no row."""
+    """Return what *instance* does; None where its row names a VMM that has no row and no other took over."""
     if instance is None:
         return Effective.GONE
     if instance.state is not InstanceState.VMM:
         return BY_ROW[instance.state]
-    if instance.active_vmm is None:
-        return None
+    if instance.active_vmm is None:  # the row of a source may go before the migration is committed
+        return Effective.MIGRATING if instance.migration_id and processes(instance) else None
     return Effective.MIGRATING if instance.migration_id else BY_VMM[instance.active_vmm.state]
 
 

@@ -279,8 +279,9 @@ def instance_rows(draw: Draw, sleds: tuple[UUID, ...], *, first_vmm: int = 0) ->
         if missing == "y":
             continue
         active = target = None
-        if state is InstanceState.VMM and running is not None:
-            active = Vmm(id=name("propolis", first_vmm + 2 * number), sled_id=sled, state=running)
+        if state is InstanceState.VMM:
+            if running is not None:
+                active = Vmm(id=name("propolis", first_vmm + 2 * number), sled_id=sled, state=running)
             if moving == "y" and target_state is not None:
                 target = Vmm(id=name("propolis", first_vmm + 2 * number + 1), sled_id=target_sled, state=target_state)
         migration = name("migration", first_vmm + number) if target else None

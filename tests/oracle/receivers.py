@@ -90,11 +90,13 @@ def on_a_sled(vmm: Vmm | None) -> list[Vmm]:
 
 def hearing_processes(member: Member, instance: Instance | None) -> list[Vmm]:
     """Return the processes that shall hear for *member*, whatever sleds they are on."""
-    if instance is None or instance.state != "vmm" or instance.active_vmm is None:
+    if instance is None or instance.state != "vmm":
         return []
     active = instance.active_vmm
     if instance.migration_id is not None:
         return on_a_sled(active) + on_a_sled(instance.target_vmm)
+    if active is None:
+        return []
     if active.state in ("starting", "running", "rebooting", "migrating"):
         return [active]
     if active.state in ("stopping", "stopped", "failed") and member.state == "joined":

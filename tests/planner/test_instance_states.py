@@ -161,6 +161,19 @@ def test_both_ends_of_a_migration(active: VmmState, target: VmmState | None) -> 
     assert ports(blueprint) == [[{"sled-a": "rear14", "sled-b": "rear15"}[sled] for sled, _ in sorted(expected)]] * 2
 
 
+@pytest.mark.parametrize("state", VmmState, ids=str)
+def test_a_target_outlives_the_row_of_its_source(state: VmmState) -> None:
+    """The row of the source may be gone before the migration is committed: who has moved already goes on hearing."""
+    moving = instance("vmm", "running", True, "running")
+    parent = plan(rack(moving, "joined"))
+    arrived = rack(instance("vmm", None, True, state.value), "joined")
+    there = state.value not in NOT_ON_A_SLED
+    for blueprint in (plan(arrived), plan(arrived, parent)):
+        assert heard(blueprint) == ({("sled-b", "vmm-3")} if there else set())
+        assert [row for its in blueprint.sleds.values() for row in its.departures] == []
+        assert moved(blueprint) == ("joined" if there else "left")
+
+
 @pytest.mark.parametrize("state", [state for state in VmmState if state.value not in NOT_ON_A_SLED], ids=str)
 def test_a_target_without_a_migration_is_not_heard_by(state: VmmState) -> None:
     """A target VMM that is left over from a migration that nobody runs any more is given nothing."""
