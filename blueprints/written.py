@@ -22,8 +22,8 @@ from blueprints.addresses import Address
 from blueprints.blueprint import Subscription
 from blueprints.causes import Apart, ApartMember
 from blueprints.columns import column, made
-from blueprints.converter import structure, unstructure
 from blueprints.ordering import InOrder
+from blueprints.scalars import format_time, parse_time
 from blueprints.snapshot import Instance, InstanceState, Member, MemberState, Vmm, VmmState
 
 
@@ -153,7 +153,7 @@ def _parse_ids(texts: list[str]) -> list[UUID]:
 
 
 def _parse_times(texts: list[str]) -> list[datetime]:
-    return [structure(text, datetime, "") for text in texts]
+    return [parse_time(text) for text in texts]
 
 
 def _parse_addresses(kind: type[Address]) -> Callable[[list[str]], list[Any]]:
@@ -178,7 +178,7 @@ def written_of(record: Any) -> Any:
     if isinstance(record, Address):
         return record.text
     return (
-        str(record) if isinstance(record, UUID) else unstructure(record) if isinstance(record, datetime) else record
+        str(record) if isinstance(record, UUID) else format_time(record) if isinstance(record, datetime) else record
     )
 
 
@@ -219,7 +219,7 @@ def _refuse_odd_values(kind: Any, values: list[Any]) -> None:
         if not _are_ids(values):
             raise OddError
     elif kind is datetime:
-        if [unstructure(time) for time in _parse_times(values)] != values:
+        if [format_time(time) for time in _parse_times(values)] != values:
             raise OddError
     elif issubclass(kind, Address):
         _addresses_of(kind, values)
