@@ -15,6 +15,7 @@ import click
 
 from blueprints.errors import DeviceError, InputRejectedError
 from rackcast import __version__
+from rackcast.bulk import bulk
 from rackcast.exits import Exit
 from rackcast.interrupts import terminable
 from rackcast.saying import say, say_rejected, say_unexpected
@@ -55,7 +56,8 @@ class _Commands(click.Group):
         if name not in COMMANDS:
             return None
         python_name = name.replace("-", "_")
-        command: click.Command = getattr(import_module(f"rackcast.commands.{python_name}"), python_name)
+        with bulk():
+            command: click.Command = getattr(import_module(f"rackcast.commands.{python_name}"), python_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

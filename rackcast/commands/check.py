@@ -6,6 +6,7 @@ from rich.text import Text
 from blueprints import checks
 from blueprints.converter import unstructure
 from blueprints.findings import Severity, heaviest_first
+from rackcast.bulk import bulk
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.exits import Exit
 from rackcast.reading import read_blueprint
@@ -16,6 +17,7 @@ from rackcast.terminal import console, findings_table, print_json, table
 @blueprint_argument
 @json_option
 @click.pass_context
+@bulk()
 def check(ctx: click.Context, /, blueprint: str, as_json: bool) -> None:
     """Check BLUEPRINT against the structural rules, and show what its planner found.
 

@@ -15,6 +15,7 @@ from blueprints.errors import InputRejectedError, Mistake
 from blueprints.explanations import explanations
 from blueprints.grounds import RULES, Explanation
 from blueprints.identifiers import SwitchSlot
+from rackcast.bulk import bulk
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.naming import the_one
 from rackcast.reading import read_blueprint
@@ -52,6 +53,7 @@ SHOWN = 40
 @click.option("--nic", metavar="NIC", help="Of this NIC.")
 @click.option("--why-not", is_flag=True, help="Say what keeps the entry away, with every blocker.")
 @json_option
+@bulk()
 def explain(blueprint: str, kind: str, why_not: bool, as_json: bool, **words: str | None) -> None:
     """Say why entries of BLUEPRINT are there: the rows, witnesses and choices that they rest on.
 

@@ -2,6 +2,7 @@
 
 import click
 
+from rackcast.bulk import bulk
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.reading import read_blueprint
 from rackcast.selection import select, selected_document
@@ -15,6 +16,7 @@ from rackcast.views import overview, show_group, show_sled, show_switch
 @click.option("--sled", "sleds", multiple=True, metavar="SLED", help="One sled, by id or its beginning.")
 @click.option("--switch", "switches", multiple=True, metavar="SLOT", help="One switch: switch0 or switch1.")
 @json_option
+@bulk()
 def show(
     blueprint: str, groups: tuple[str, ...], sleds: tuple[str, ...], switches: tuple[str, ...], as_json: bool
 ) -> None:

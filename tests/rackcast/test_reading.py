@@ -276,3 +276,26 @@ def test_show_json_of_one_group_is_its_rows_everywhere(run: Run, one_group: Path
     assert part["sleds"] == whole["sleds"]
     one = json.loads(run("show", blueprint, "--json", "--switch", "switch1").out)
     assert (list(one["switches"]), one["sleds"], one["groups"]) == (["switch1"], {}, whole["groups"])
+
+
+@pytest.mark.parametrize("options", [(), ("--group", "market-data"), ("--switch", "0")])
+def test_showing_a_sound_blueprint_loads_nothing_that_finds_mistakes(planned: Path, options: tuple[str, ...]) -> None:
+    """A canonical file is read without cattrs and YAML, and without what commands that touch a rack need."""
+    words = ["show", str(planned), *options]
+    code = f"import sys; from rackcast.main import main\ntry: main({words})\nexcept SystemExit: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "blueprints.quick_blueprint" in loaded
+    needless = {
+        "cattrs",
+        "yaml",
+        "networkx",
+        "httpx",
+        "asyncio",
+        "dns",
+        "planner",
+        "executor",
+        "collector",
+        "simrack",
+    }
+    assert loaded.isdisjoint(needless | {"blueprints.converter", "blueprints.documents", "blueprints.observation"})
