@@ -10,20 +10,21 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import partial
+from typing import TypeVar
 
 import httpx
 import stamina
-from attrs import define, field, frozen
+from attrs import define, field
 
 from blueprints import strict
 from blueprints.errors import BadAnswerError, InvariantError, RefusedError, SilentError
 from executor.answers import Answer, ForbiddenError, HungError, Json, UnreachedError, answer_from
 from executor.apis import KNOWN_VERSIONS, Api, permits
-from executor.bodies import encoded
 from executor.breaker import Breaker
 from executor.exchanges import Ending, Exchange, Listener
 from executor.limits import Limits
+from executor.requests import Request, as_http
 from executor.shelf import Shelf
 from executor.slots import Deadlines, Patience, Slot
 from executor.statuses import says_spent
@@ -47,21 +48,8 @@ def never() -> None:
     """Forbid no write."""
 
 
+T = TypeVar("T")
 _Outcome = Answer | SilentError | BadAnswerError
-
-
-@frozen
-class _Request:
-    """A request before it has a version."""
-
-    method: str
-    path: str
-    body: Json
-    purpose: str
-
-    @property
-    def writing(self) -> bool:
-        return self.method != "GET"
 
 
 def tries(limits: Limits, again: type[Exception]) -> AsyncIterator[stamina.Attempt]:
@@ -124,10 +112,13 @@ class Client:
     def _plain(self) -> httpx.AsyncBaseTransport:
         return PlainTransport(answer_bytes=self.limits.answer_bytes)
 
-    async def call(self, method: str, path: str, body: Json = None, *, purpose: str = "reads") -> Answer:
+    async def call(
+        self, method: str, path: str, body: Json = None, *, purpose: str = "reads", alike: bool = False
+    ) -> Answer:
         """Send one request, again where that is safe, and return the answer of whatever status.
 
         A request whose outcome is unknown is repeated only if repeating it does no harm; POST is not among those.
+        What several daemons answer *alike* is not JSON yet, see `executor.shelf`.
 
         Raises:
             UnreachedError: nothing was sent; a ForbiddenError if it may not be.
@@ -137,7 +128,7 @@ class Client:
         """
         if not permits(self.api, method, path):
             raise InvariantError("PERMITTED", f"{self.api.value} {method} {path}")
-        request = _Request(method, path, body, purpose)
+        request = Request(method, path, body, purpose, alike)
         outcome = await self._outcome(request, 1)
         if not self._settled(method, outcome):
             outcome = await self._tried_again(request, outcome)
@@ -156,11 +147,24 @@ class Client:
             raise RefusedError(answer.status, answer.message)
         return answer.body
 
+    async def decoded(self, path: str, decode: Callable[[Json], T]) -> T:
+        """Return what *decode* makes of the JSON that a GET answers with, made once for daemons that answer alike.
+
+        Raises:
+            DeviceError: no such answer came, or *decode* refuses it.
+        """
+        answer = await self.call("GET", path, alike=True)
+        if answer.status != 200:
+            raise RefusedError(answer.status, answer.message)
+        if answer.body is None:
+            return decode(None)
+        return self.shelf.decoded(answer.body, decode)
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self.transport.aclose()
 
-    async def _outcome(self, request: _Request, attempt: int) -> _Outcome:
+    async def _outcome(self, request: Request, attempt: int) -> _Outcome:
         try:
             return await self._versioned(request, attempt)
         except (SilentError, BadAnswerError) as error:
@@ -175,7 +179,7 @@ class Client:
         # A read that ran into its deadline would only run into the next one.
         return not isinstance(outcome, UnreachedError) and method in ("POST", "GET")
 
-    async def _tried_again(self, request: _Request, outcome: _Outcome) -> _Outcome:
+    async def _tried_again(self, request: Request, outcome: _Outcome) -> _Outcome:
         """Return what comes of further tries, the first having come to *outcome*.
 
         Only a first try that failed comes here: making ready to try again costs a third of a whole call.
@@ -189,7 +193,7 @@ class Client:
                         raise _UnsettledError
         return outcome
 
-    async def _versioned(self, request: _Request, attempt: int) -> Answer:
+    async def _versioned(self, request: Request, attempt: int) -> Answer:
         """Send once, or once more for each version that the daemon is too old for."""
         versions = (self.version,) if self.version else KNOWN_VERSIONS[self.api]
         step = self._step
@@ -201,7 +205,7 @@ class Client:
             self._step = max(self._step, step)
         raise BadAnswerError(f"the daemon takes none of the versions {', '.join(versions)}")
 
-    async def _told(self, request: _Request, version: str, attempt: int) -> Answer:
+    async def _told(self, request: Request, version: str, attempt: int) -> Answer:
         """Send once, and tell the listener what came of it."""
         if self.listener is None:
             return await self._counted(request, version)
@@ -233,19 +237,19 @@ class Client:
                 )
             )
 
-    async def _counted(self, request: _Request, version: str) -> Answer:
+    async def _counted(self, request: Request, version: str) -> Answer:
         async with Slot(self.in_flight, self._patience):
             self._check_permitted_now(request)
             self.calls[request.purpose] += 1
             try:
-                answer = await self._sent(self._request(request, version))
+                answer = await self._sent(request, version)
             except SilentError as error:
                 self.breaker.silent(hung=isinstance(error, HungError))
                 raise
             self.breaker.answered()
             return answer
 
-    def _check_permitted_now(self, request: _Request) -> None:
+    def _check_permitted_now(self, request: Request) -> None:
         because = self.breaker.closed_to(writing=request.writing)
         if because is not None:
             raise UnreachedError(because)
@@ -259,11 +263,12 @@ class Client:
         """Return how much of the run's time a request may take."""
         return self.deadlines.left(asyncio.get_running_loop().time(), writing=method != "GET")
 
-    async def _sent(self, request: httpx.Request) -> Answer:
+    async def _sent(self, request: Request, version: str) -> Answer:
         left, most = self._seconds_left(request.method), self.limits.request_seconds
+        made = as_http(self.base, request, version)
         try:
             async with asyncio.timeout(min(left, most)):
-                response = await self.transport.handle_async_request(request)
+                response = await self.transport.handle_async_request(made)
                 content = await response.aread()
         except TimeoutError:
             if left < most:
@@ -275,33 +280,5 @@ class Client:
             raise BadAnswerError(str(error)) from error
         except httpx.TransportError as error:
             raise SilentError(str(error)) from error
-        # What writing answers is read once and never again; reading is answered alike by many.
-        parse = self.shelf.parsed if request.method == "GET" else strict.parse_json
+        parse = self.shelf.parsed if request.alike else strict.parse_json
         return answer_from(response, content, partial(parse, depth=self.limits.answer_depth))
-
-    def _request(self, request: _Request, version: str) -> httpx.Request:
-        content = encoded(request.body)
-        url = _url(self.base, request.path)
-        headers = _headers(url.netloc, version, len(content), typed=request.body is not None)
-        # A stream, because httpx looks for headers that it could add to content: half the cost of a request.
-        made = httpx.Request(request.method, url, headers=headers, stream=httpx.ByteStream(content))
-        made.read()
-        return made
-
-
-@lru_cache(maxsize=4096)
-def _headers(host: bytes, version: str, length: int, *, typed: bool) -> httpx.Headers:
-    """Return what goes with a body of that length; requests copy it."""
-    rows = [
-        (b"host", host),
-        (b"api-version", version.encode("ascii")),
-        (b"accept-encoding", b"identity"),
-        (b"content-length", b"%d" % length),
-    ]
-    return httpx.Headers([*rows, (b"content-type", b"application/json")] if typed else rows)
-
-
-@lru_cache(maxsize=4096)
-def _url(base: str, path: str) -> httpx.URL:
-    """Return a parsed address: most calls of a run go to few paths, and parsing costs more than sending."""
-    return httpx.URL(base).copy_with(raw_path=path.encode("ascii"))

@@ -69,8 +69,8 @@ class Limits:
     pages: int = 10_000
     """Of one list."""
 
-    page_size: int = 1000
-    """Asked of lists that come in pages."""
+    page_size: int = 250
+    """Asked of lists that come in pages. One page is in memory at a time, and a group of many members takes 20 KB."""
 
     rows: int = 100_000
     """Of one list, all pages together. A switch has ids for some 32,000 groups, and 1,024 rows to a table."""

@@ -23,7 +23,7 @@ async def read_routes(client: Client) -> tuple[tuple[SeenRoute, ...], tuple[Opaq
     Raises:
         DeviceError: no complete list came, or one route stands in it twice.
     """
-    return client.shelf.decoded(await client.read("/static/mroute"), _routes)
+    return await client.decoded("/static/mroute", _routes)
 
 
 def _routes(answer: Json) -> tuple[tuple[SeenRoute, ...], tuple[Opaque, ...]]:

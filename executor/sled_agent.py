@@ -22,7 +22,7 @@ async def read_mappings(client: Client) -> tuple[SeenM2p, ...]:
     Raises:
         DeviceError: no complete list came, or one mapping stands in it twice.
     """
-    return client.shelf.decoded(await client.read("/networking/mcast-m2p"), _mappings)
+    return await client.decoded("/networking/mcast-m2p", _mappings)
 
 
 def _mappings(answer: Json) -> tuple[SeenM2p, ...]:
@@ -38,7 +38,7 @@ async def read_forwarding(client: Client) -> tuple[tuple[SeenForwarding, ...], t
     Raises:
         DeviceError: no complete list came, or one underlay group stands in it twice.
     """
-    return client.shelf.decoded(await client.read("/networking/mcast-fwd"), _forwarding)
+    return await client.decoded("/networking/mcast-fwd", _forwarding)
 
 
 def _forwarding(answer: Json) -> tuple[tuple[SeenForwarding, ...], tuple[Opaque, ...]]:

@@ -73,6 +73,7 @@ EXECUTOR_EDGE = frozenset(
         "http",
         "names",
         "observe",
+        "requests",
         "run",
         "sending",
         "slots",

@@ -438,10 +438,10 @@ async def unsettled(_client: Any, call: Any) -> Any:
 ASKED = Client._sent
 
 
-async def patient(client: Any, request: Any) -> Any:
+async def patient(client: Any, request: Any, version: str) -> Any:
     """Wait for an answer as long as it takes."""
     client.limits = evolve(client.limits, request_seconds=600.0)
-    return await ASKED(client, request)
+    return await ASKED(client, request, version)
 
 
 LIST_OF = strict.list_of
