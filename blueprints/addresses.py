@@ -7,6 +7,7 @@ own CHECKs.
 This file does not know snapshots, blueprints or devices.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import ClassVar, Self, TypeVar
@@ -71,6 +72,7 @@ class Address(Value):
     key: AddressKey
 
     _RULES: ClassVar[tuple[_Rule, ...]] = ()
+    _RULES_OF: ClassVar[Mapping[int, tuple[_Rule, ...]]]
 
     def __init__(self, ip: IpValue) -> None:
         """Refuse what the type does not allow.
@@ -87,10 +89,18 @@ class Address(Value):
         return type(self), (self.ip,)
 
     def _obey(self) -> None:
-        for rule in self._RULES:
-            if rule.first <= self.key <= rule.last:
-                raise ValueError(f"{self.text} is {rule.reason}")
+        if self._RULES:
+            key = self.key
+            for rule in self._RULES_OF[key[0]]:
+                if rule.first <= key <= rule.last:
+                    raise ValueError(f"{self.text} is {rule.reason}")
         self._check()
+
+    def __init_subclass__(cls) -> None:
+        """Part the rules by version once for each type."""
+        cls._RULES_OF = {
+            version: tuple(rule for rule in cls._RULES if rule.first[0] == version) for version in (4, 6)
+        }
 
     def _check(self) -> None:
         """Refuse what ranges alone cannot say."""
@@ -111,9 +121,11 @@ class Address(Value):
         Raises:
             ValueError: not one of this type.
         """
-        made = cls.__new__(cls)
-        made._keep(ip=address.ip, text=address.text, key=address.key)  # noqa: SLF001  # its own
-        made._obey()  # noqa: SLF001  # its own
+        made = object.__new__(cls)
+        _set_ip(made, address.ip)
+        _set_text(made, address.text)
+        _set_key(made, address.key)
+        made._obey()
         return made
 
     def __str__(self) -> str:
@@ -137,6 +149,8 @@ class Address(Value):
         """4 or 6."""
         return self.key[0]
 
+
+_set_ip, _set_text, _set_key = (vars(Address)[name].__set__ for name in ("ip", "text", "key"))
 
 UNIQUE_LOCAL = IPv6Network("fc00::/7")
 """Where every daemon of a real rack listens (RFC 4193)."""

@@ -9,7 +9,7 @@ This file does not know who asks, nor what follows.
 
 from collections.abc import Callable, Iterable, Iterator
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from blueprints.addresses import Address, is_source_specific
 from blueprints.blueprint import Content, ExternalEntryRow, MemberPort, PlannedGroup, SwitchTables, UnderlayEntry
@@ -236,11 +236,22 @@ LIMITS: tuple[Limit, ...] = (
 def excesses(content: Content, limits: Iterable[Limit] = LIMITS) -> tuple[Excess, ...]:
     """Return every one of *limits* that *content* exceeds, by switch, then in their order, then by group."""
     found: list[Excess] = []
+    weighed: list[tuple[SwitchTables, tuple[Occupant, ...], list[Excess]]] = []
     for slot, tables in content.switches.items():
-        occupants = (*_planned(content, tables), *_kept(content, slot))
-        for limit in limits:
-            found += _excesses(limit, slot, occupants)
+        kept = tuple(_kept(content, slot))
+        alike = (its for other, held, its in weighed if _shares_rows(tables, other) and held == kept)
+        before = next(alike, None)
+        if before is None:
+            occupants = (*_planned(content, tables), *kept)
+            before = [excess for limit in limits for excess in _excesses(limit, slot, occupants)]
+            weighed.append((tables, kept, before))
+        found += [evolve(excess, slot=slot) for excess in before]
     return tuple(found)
+
+
+def _shares_rows(tables: SwitchTables, other: SwitchTables) -> bool:
+    """Return whether both have the very same rows, as switches that are wired alike do."""
+    return tables.underlay_groups is other.underlay_groups and tables.external_groups is other.external_groups
 
 
 def _excesses(limit: Limit, slot: SwitchSlot, occupants: tuple[Occupant, ...]) -> Iterator[Excess]:

@@ -101,6 +101,7 @@ def _parse_port(text: str) -> PortId:
 _TFPORT = re.compile(r"tfport(rear|qsfp)(0|[1-9][0-9]?)_([0-9]{1,3})(\.[0-9]+)?")
 
 
+@lru_cache(maxsize=1024)
 def port_of_interface(if_name: str) -> tuple[PortId, int] | None:
     """Return port and link of a switch-zone interface, or None for a name of another form.
 
@@ -229,7 +230,9 @@ class MulticastMac(_Checked):
         >>> str(MulticastMac.of_group(UnderlayGroup.parse("ff04::e9fc:1")))
         '33:33:e9:fc:00:01'
         """
-        return cls("33:33:" + underlay.ip.packed[-4:].hex(":"))
+        mac = object.__new__(cls)
+        mac._keep(text="33:33:" + underlay.ip.packed[-4:].hex(":"))  # which is one by its making
+        return mac
 
     @property
     def octets(self) -> tuple[int, ...]:

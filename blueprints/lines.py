@@ -123,9 +123,12 @@ def _conversion(hint: Any) -> Convert | None:
 
 
 def _records(values: Iterable[Any]) -> list[Any]:
+    """Convert records, one object that stands in many places once."""
     several = tuple(values)
-    made = iter(_plain(value for value in several if value is not None))
-    return [None if value is None else next(made) for value in several]
+    distinct = {id(value): value for value in several if value is not None}
+    made: dict[int, Any] = dict(zip(distinct, _plain(distinct.values()), strict=True))
+    made[id(None)] = None
+    return list(map(made.__getitem__, map(id, several)))
 
 
 def _lists(convert: Convert, values: Iterable[Any]) -> list[Any]:

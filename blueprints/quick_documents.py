@@ -5,10 +5,11 @@ layout, keys are counted. This file does not know files.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from attrs import evolve
-from msgspec import Raw
+from attrs import evolve, fields
+from msgspec import Raw, defstruct
 from msgspec.json import Decoder
 
 from blueprints.documents import ROWS, snapshot_from, snapshot_pieces
@@ -30,21 +31,21 @@ def _plain(part: Raw) -> Any:
 
 def quick_snapshot(data: bytes) -> Snapshot | None:
     """Return the snapshot in the JSON *data*, or None."""
-    parts = parts_of(data)
-    if parts is None:
-        return None
-    for rows_of in (_written, _records):  # what is odd in one value may be read as records still
-        snapshot = _snapshot(parts, rows_of)
-        if snapshot is not None:
-            return snapshot if _is_text_of(data, snapshot) or fits(data, parts, ROWS) else None
+    for parts, rows_of in ((_decoded, _written), (parts_of, _records)):
+        found = parts(data)
+        snapshot = None if found is None else _snapshot(found, rows_of)
+        if snapshot is not None:  # else what is odd in one value may be read as records still
+            return snapshot if _is_text_of(data, snapshot) or fits(data, parts_of(data) or {}, ROWS) else None
     return None
 
 
-RowsOf = Callable[[type[Any], Raw], Sequence[Any] | None]
-"""A table's rows, their ids each another; None for what is not read this way."""
+def _snapshot(parts: Mapping[str, Any], rows_of: Callable[[type[Any], Any], Sequence[Any] | None]) -> Snapshot | None:
+    """Return the snapshot that consists of *parts*.
 
-
-def _snapshot(parts: Mapping[str, Raw], rows_of: RowsOf) -> Snapshot | None:
+    Args:
+        parts: JSON, or written rows.
+        rows_of: returns a table's rows, their ids each another; None for what is not read this way.
+    """
     tables: dict[str, Any] = {name: rows_of(kind, parts[name]) for name, kind in ROWS.items() if name in parts}
     if len(tables) < len(ROWS) or None in tables.values():
         return None
@@ -55,22 +56,37 @@ def _snapshot(parts: Mapping[str, Raw], rows_of: RowsOf) -> Snapshot | None:
         return None
 
 
+@cache
+def _decoder() -> Decoder[Any]:
+    """Return what decodes a whole snapshot, the large tables as they are written."""
+    names = ["format", *(attribute.name for attribute in fields(Snapshot) if attribute.init)]
+    forms = {name: FORMS[kind] for name, kind in ROWS.items() if kind in FORMS}
+    parts = [(name, list[forms[name]] if name in forms else Raw) for name in names]  # type: ignore[valid-type]
+    return Decoder(defstruct("Parts", parts, forbid_unknown_fields=True))
+
+
+def _decoded(data: bytes) -> Mapping[str, Any] | None:
+    try:
+        parts = _decoder().decode(data)
+    except REFUSALS:
+        return None
+    return {name: getattr(parts, name) for name in parts.__struct_fields__}
+
+
 def _records(kind: type[Any], part: Raw) -> Sequence[Any] | None:
     rows = quick(part, tuple[kind, ...])  # type: ignore[valid-type]
     return rows if rows is not None and len({row.id.int for row in rows}) == len(rows) else None
 
 
-def _written(kind: type[Any], part: Raw) -> Sequence[Any] | None:
+def _written(kind: type[Any], part: Any) -> Sequence[Any] | None:
     """Return the rows of a large table as they are written, if they are as we would write them."""
-    form = FORMS.get(kind)
-    if form is None:
+    if kind not in FORMS:
         return _records(kind, part)
     try:
-        rows = Decoder(list[form]).decode(part)  # type: ignore[valid-type]  # of a class chosen here
-        refuse_odd(kind, rows)
+        refuse_odd(kind, part)
     except REFUSALS:
         return None
-    return Rows(kind, rows)
+    return Rows(kind, part)
 
 
 def _is_text_of(data: bytes, snapshot: Snapshot) -> bool:

@@ -43,6 +43,12 @@ class Rows(Sequence[Any], Arranged):
             return self.written == other.written
         return self.records == tuple(other) if isinstance(other, tuple | Rows) else NotImplemented
 
+    def __add__(self, other: tuple[Any, ...]) -> tuple[Any, ...]:
+        return (*self.records, *other)
+
+    def __mul__(self, times: int) -> tuple[Any, ...]:
+        return self.records * times
+
     def __hash__(self) -> int:
         return hash(self.records)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from attrs import frozen
+from attrs import define, field
 
 from blueprints.errors import InputRejectedError, Mistake
 
@@ -41,7 +41,7 @@ def escaped(text: str) -> str:
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-@frozen
+@define(eq=False)
 class Lines:
     """A list whose entries are made to text when they are written: one line each."""
 
@@ -50,6 +50,18 @@ class Lines:
 
     joined: Callable[[Sequence[Any], str], str]
     """Some of the entries, one or more, to their canonical text with what is given between them."""
+
+    again: bool = False
+    """The list stands in the document more than once, always at one depth: its text is made once."""
+
+    _text: list[str] = field(factory=list, init=False)
+
+    def spread(self, depth: int) -> Iterable[str]:
+        """Return the list's text bit by bit."""
+        if not self.again:
+            return _spread_list(self.entries, self.joined, depth)
+        self._text = self._text or list(_spread_list(self.entries, self.joined, depth))
+        return self._text
 
 
 def _is_table(value: Any, depth: int) -> bool:
@@ -102,7 +114,7 @@ def _laid_out(value: Any, depth: int) -> Iterator[str]:
     elif isinstance(value, dict):
         yield from _spread_object(value, depth)
     elif isinstance(value, Lines):
-        yield from _spread_list(value.entries, value.joined, depth)
+        yield from value.spread(depth)
     else:
         yield from _spread_list(value, _joined, depth)
 

@@ -19,7 +19,7 @@ from attrs import fields
 from msgspec import Struct, convert
 
 from blueprints.addresses import Address
-from blueprints.blueprint import Subscription
+from blueprints.blueprint import Subject, Subscription, Transition
 from blueprints.causes import Apart, ApartMember
 from blueprints.columns import column, made
 from blueprints.ordering import InOrder
@@ -79,7 +79,20 @@ class WrittenApart(Struct, forbid_unknown_fields=True, gc=False):
     sources: Sequence[str]
 
 
-Written: TypeAlias = WrittenMember | WrittenInstance | WrittenVmm | WrittenSubscription | WrittenApart
+class WrittenTransition(Struct, forbid_unknown_fields=True, gc=False, rename={"from_": "from"}):
+    """`Transition`."""
+
+    subject: Subject
+    id: str
+    from_: str
+    to: str
+    sled_id: str | None
+    because: str
+
+
+Written: TypeAlias = (
+    WrittenMember | WrittenInstance | WrittenVmm | WrittenSubscription | WrittenApart | WrittenTransition
+)
 
 FORMS: Mapping[type[Any], type[Any]] = MappingProxyType(
     {
@@ -88,6 +101,7 @@ FORMS: Mapping[type[Any], type[Any]] = MappingProxyType(
         Vmm: WrittenVmm,
         Subscription: WrittenSubscription,
         ApartMember: WrittenApart,
+        Transition: WrittenTransition,
     }
 )
 """How the rows of a class are written."""

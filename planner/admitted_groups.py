@@ -31,7 +31,8 @@ def admit_groups(draft: Draft) -> Draft:
     """Return *draft* with every live group either planned, held, or waiting for an older one to go."""
     rows = draft.snapshot.groups
     live = [row for row in rows if is_live(row)]
-    held = _contradictions(rows) | _refused(live, rows)
+    addresses: dict[int, ExternalGroup] = {}
+    held = _contradictions(rows) | _refused(live, rows, addresses)
     found: list[Finding] = []
     groups: dict[UUID, LiveGroup] = {}
     waiting: dict[UUID, Absence] = {}
@@ -49,7 +50,7 @@ def admit_groups(draft: Draft) -> Draft:
             continue
         tag, said = _tag_of(row)
         found += said
-        groups[row.id] = LiveGroup(row=row, address=ExternalGroup.of(row.multicast_ip), tag=tag)
+        groups[row.id] = LiveGroup(row=row, address=addresses[row.id.int], tag=tag)
     return (
         evolve(draft, groups=groups, absences=waiting, succeeding=frozenset(succeeding)).noting(found).holding(held)
     )
@@ -63,8 +64,13 @@ def _contradictions(rows: tuple[Group, ...]) -> dict[UUID, tuple[Address, str, s
     }
 
 
-def _refused(live: list[Group], rows: tuple[Group, ...]) -> dict[UUID, tuple[Address, str, str]]:
-    """Return the *live* ones of *rows* that cannot be planned: id to address, code and message."""
+def _refused(
+    live: list[Group], rows: tuple[Group, ...], addresses: dict[int, ExternalGroup]
+) -> dict[UUID, tuple[Address, str, str]]:
+    """Return the *live* ones of *rows* that cannot be planned: id to address, code and message.
+
+    Those that can have their *addresses* noted, by the number of their id.
+    """
     holders: dict[Address, list[Group]] = {}
     for row in rows:
         if row.state in LIVE_STATES:
@@ -79,7 +85,7 @@ def _refused(live: list[Group], rows: tuple[Group, ...]) -> dict[UUID, tuple[Add
             refused[row.id] = (row.multicast_ip, "group_vni_refused", f"{row.vni} is not {FLEET_VNI}")
         else:
             try:
-                ExternalGroup.of(row.multicast_ip)
+                addresses[row.id.int] = ExternalGroup.of(row.multicast_ip)
             except ValueError as error:
                 refused[row.id] = (row.multicast_ip, "group_address_refused", str(error))
     return refused

@@ -120,6 +120,12 @@ class Draft:
 
     snapshot: Snapshot
     parent: Blueprint | None
+    live_rows: Sequence[WrittenMember]
+    """The snapshot's members without tombstones."""
+
+    tombstones: Sequence[WrittenMember]
+    """The snapshot's members that are gone."""
+
     sleds: Mapping[UUID, RoutingSled] = field(factory=dict)
     graph: "networkx.Graph[tuple[str, ...]]" = field(factory=networkx.Graph, eq=False)
     groups: Mapping[UUID, LiveGroup] = field(factory=dict)
@@ -191,19 +197,19 @@ class Draft:
         return held | {group.id: group for group in self.parent.groups}
 
     @cached_property
-    def live_rows(self) -> Sequence[WrittenMember]:
-        """The snapshot's members without tombstones."""
-        return [row for row in written(self.snapshot.members) if row.time_deleted is None]
+    def by_address(self) -> Sequence[UUID]:
+        """The planned groups in the order of their addresses: most rows are made in the order in which they stand."""
+        return sorted(self.groups, key=lambda group: self.groups[group].address.key)
+
+    @cached_property
+    def by_underlay(self) -> Sequence[UUID]:
+        """The planned groups in the order of their underlay addresses, of which each has its own."""
+        return sorted(self.groups, key=lambda group: self.underlay[group].address.key)
 
     @cached_property
     def peopled(self) -> frozenset[str]:
         """The groups that live members name, planned or not."""
         return frozenset([row.group_id for row in self.live_rows])
-
-    @cached_property
-    def tombstones(self) -> Sequence[WrittenMember]:
-        """The snapshot's members that are gone."""
-        return [row for row in written(self.snapshot.members) if row.time_deleted is not None]
 
     @cached_property
     def instances(self) -> Mapping[str, WrittenInstance]:

@@ -14,6 +14,7 @@ from blueprints.capacity import excesses
 from blueprints.documents import snapshot_digest
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.findings import finding
+from blueprints.rows import written
 from blueprints.snapshot import Snapshot
 from planner.admitted_groups import admit_groups
 from planner.departures import list_departures, remember
@@ -70,7 +71,10 @@ def plan(snapshot: Snapshot, parent: Blueprint | None = None) -> Blueprint:
 
 
 def _blank(snapshot: Snapshot, parent: Blueprint | None) -> Draft:
-    return Draft(snapshot=snapshot, parent=parent)
+    rows = written(snapshot.members)
+    live = [row for row in rows if row.time_deleted is None]
+    gone = [row for row in rows if row.time_deleted is not None] if len(live) < len(rows) else []
+    return Draft(snapshot=snapshot, parent=parent, live_rows=live, tombstones=gone)
 
 
 def _content(snapshot: Snapshot, parent: Blueprint | None) -> Content:

@@ -53,7 +53,7 @@ def _names(peer: Peer, draft: Draft, sled: UUID) -> bool:
 
 
 def _port_of(board: ServiceProcessor) -> PortId | None:
-    return PortId(REAR, board.slot) if board.type is SpType.SLED and 0 <= board.slot <= 31 else None
+    return PortId.parse(f"{REAR}{board.slot}") if board.type is SpType.SLED and 0 <= board.slot <= 31 else None
 
 
 def _place_of(board: ServiceProcessor, draft: Draft, sled: UUID) -> tuple[PortId, int] | None:

@@ -3,14 +3,14 @@
 This file does not know groups, nor what members ask for.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 from msgspec import Struct
 
 from blueprints.causes import Apart
-from blueprints.snapshot import MemberState
+from blueprints.snapshot import InstanceState, MemberState, VmmState
 from blueprints.written import WrittenInstance, WrittenMember, WrittenVmm
-from planner.life_cycle import LIFE_CYCLE, PARKS, Effective, Verdict, placed
+from planner.life_cycle import BY_VMM, LIFE_CYCLE, ON_SLED, PARKS, Effective, Verdict, placed
 
 Port = tuple[str, str]
 """A process that hears, and its sled."""
@@ -78,16 +78,24 @@ def seats_of(instances: Iterable[WrittenInstance], takes_part: Mapping[str, bool
     return {row.id: _seat(row, takes_part, names) for row in instances}
 
 
+RUNS: Set[VmmState] = frozenset(
+    state for state in VmmState if ON_SLED[state] and LIFE_CYCLE[BY_VMM[state]] is Verdict.RECEIVES
+)
+"""Where an active VMM in that state receives, for an instance that does not migrate: nearly all of a rack."""
+
+
+_HAS_VMM = InstanceState.VMM
+
+
 def _seat(instance: WrittenInstance, takes_part: Mapping[str, bool], names: Mapping[str, str]) -> Seat:
+    active = instance.active_vmm
+    if active is not None and active.state in RUNS and not instance.migration_id and instance.state is _HAS_VMM:
+        sled = names.get(active.sled_id)
+        if sled is not None:  # as all that follows would find, in the case of nearly all
+            return Seat(instance.id, Verdict.RECEIVES, sled, ((active.id, sled),), wanted=True)
     verdict, wanted = placed(instance)
     if not wanted:
         return Seat(instance.id, verdict)
-    receives, keeps = verdict is Verdict.RECEIVES, verdict is Verdict.KEEPS
-    if len(wanted) == 1:
-        sled = names.get(wanted[0].sled_id)
-        if sled is not None:
-            home = sled if receives else None
-            return Seat(instance.id, verdict, home, ((wanted[0].id, sled),), True, not keeps, keeps)
     return _spread(instance, verdict, wanted, takes_part)
 
 
@@ -97,7 +105,7 @@ def _spread(
     wanted: tuple[WrittenVmm, ...],
     takes_part: Mapping[str, bool],
 ) -> Seat:
-    """Return the seat of an instance with two processes, or with one where nobody hears."""
+    """Return the seat of an instance with processes that would hear, wherever they are."""
     hears = [vmm for vmm in wanted if takes_part.get(vmm.sled_id, False)]
     found = tuple(_out_of_reach(wanted, takes_part))
     return Seat(

@@ -14,7 +14,7 @@ from attrs import evolve
 from blueprints.addresses import UnicastSource, is_source_specific
 from blueprints.blueprint import ExternalEntryRow, GroupSources, MribRoute, SwitchTables, UnderlayEntry
 from blueprints.identifiers import MulticastMac, SwitchSlot
-from blueprints.ordering import in_order
+from blueprints.ordering import InOrder
 from blueprints.snapshot import ExternalEntry
 from planner.draft import Draft, LiveGroup
 from planner.sled_ports import MemberPorts
@@ -22,15 +22,15 @@ from planner.sled_ports import MemberPorts
 
 def fill_switches(draft: Draft) -> Draft:
     """Return *draft* with the tables of every switch of the snapshot; rows that are the same on both are shared."""
-    externals = [_external(draft, live) for live in draft.groups.values()]
-    everywhere = in_order(externals) if draft.snapshot.policy.external_entry is ExternalEntry.EVERY_SWITCH else None
-    routes = in_order(route for group in draft.groups for route in _routes(draft, group))
+    externals = [_external(draft, draft.groups[group]) for group in draft.by_address]
+    everywhere = InOrder(externals) if draft.snapshot.policy.external_entry is ExternalEntry.EVERY_SWITCH else None
+    routes = InOrder(route for group in draft.by_address for route in _routes(draft, group))
     tables = {}
     wired: list[tuple[MemberPorts, tuple[UnderlayEntry, ...]]] = []
     for slot in draft.snapshot.switches:
         ports = MemberPorts.of(draft, slot)
         alike = next((rows for other, rows in wired if other == ports), None)
-        rows = alike if alike is not None else in_order(_underlay(draft, ports, group) for group in draft.groups)
+        rows = alike if alike is not None else InOrder(_underlay(draft, ports, group) for group in draft.by_underlay)
         wired.append((ports, rows))
         tables[slot] = SwitchTables(
             generation=1,
@@ -53,12 +53,14 @@ def _underlay(draft: Draft, ports: MemberPorts, group: UUID) -> UnderlayEntry:
 
 
 def _elected(draft: Draft, externals: Iterable[ExternalEntryRow], slot: SwitchSlot) -> tuple[ExternalEntryRow, ...]:
-    """Return those of *externals*, one for each group of *draft* in its order, that stand on *slot*.
+    """Return those of *externals*, one for each group of *draft* by address, that stand on *slot*.
 
     Elected is the next hop's switch: there the source filter also judges packets between instances, and without
     the entry they would be dropped.
     """
-    return in_order(row for group, row in zip(draft.groups, externals, strict=True) if draft.next_hops[group] is slot)
+    return InOrder(
+        row for group, row in zip(draft.by_address, externals, strict=True) if draft.next_hops[group] is slot
+    )
 
 
 def _external(draft: Draft, live: LiveGroup) -> ExternalEntryRow:

@@ -7,14 +7,14 @@ Promises   a transition never runs ahead of the rack: each says what will be tru
 
 from collections.abc import Iterable
 from datetime import timedelta
-from uuid import UUID
 
 from attrs import evolve
 
 from blueprints.blueprint import Subject, Transition
 from blueprints.identifiers import SwitchSlot
+from blueprints.rows import unread
 from blueprints.snapshot import Group, GroupState, MemberState
-from blueprints.written import WrittenMember
+from blueprints.written import WrittenMember, WrittenTransition
 from planner.admitted_groups import is_live
 from planner.departures import leaves_of
 from planner.draft import Draft
@@ -26,20 +26,24 @@ DELETED = "deleted"
 
 def list_transitions(draft: Draft) -> Draft:
     """Return *draft* with the transitions of groups and members."""
-    found = (*_of_groups(draft), *_of_members(draft), *_of_ending_members(draft), *_of_tombstones(draft))
-    return evolve(draft, transitions=found)
+    found = [*_of_groups(draft), *_of_members(draft), *_of_ending_members(draft), *_of_tombstones(draft)]
+    return evolve(draft, transitions=unread(Transition, sorted(found, key=_place)))
 
 
-def _of_group(row: Group, to: str, because: str) -> Transition:
-    return Transition(subject=Subject.GROUP, id=row.id, from_=row.state, to=to, because=because)
+def _place(row: WrittenTransition) -> tuple[str, ...]:
+    """As `Transition.sort_key`."""
+    return (row.subject, row.id, row.from_, row.to)
 
 
-def _of_member(row: WrittenMember, to: str, because: str, sled: str | None = None) -> Transition:
-    where = None if sled is None else UUID(sled)
-    return Transition(subject=Subject.MEMBER, id=UUID(row.id), from_=row.state, to=to, sled_id=where, because=because)
+def _of_group(row: Group, to: str, because: str) -> WrittenTransition:
+    return WrittenTransition(Subject.GROUP, str(row.id), row.state.value, to, None, because)
 
 
-def _of_groups(draft: Draft) -> Iterable[Transition]:
+def _of_member(row: WrittenMember, to: str, because: str, sled: str | None = None) -> WrittenTransition:
+    return WrittenTransition(Subject.MEMBER, row.id, row.state.value, to, sled, because)
+
+
+def _of_groups(draft: Draft) -> Iterable[WrittenTransition]:
     held = {group.id for group in draft.held}
     for row in draft.snapshot.groups:
         if row.id in held:
@@ -50,9 +54,9 @@ def _of_groups(draft: Draft) -> Iterable[Transition]:
             because = "its state is gone from the rack" if row.underlay_group_id else "it never had state on the rack"
             yield _of_group(row, DELETED, because)
         elif is_live(row) and _past_grace(draft, row) and not _peopled(draft, row):
-            yield _of_group(row, GroupState.DELETING, "no live member, and the grace is over")
+            yield _of_group(row, GroupState.DELETING.value, "no live member, and the grace is over")
         elif row.state is GroupState.CREATING and row.id in draft.groups:
-            yield _of_group(row, GroupState.ACTIVE, "its state is on the rack")
+            yield _of_group(row, GroupState.ACTIVE.value, "its state is on the rack")
 
 
 def _may_stay(draft: Draft, row: Group) -> bool:
@@ -75,25 +79,25 @@ def _past_grace(draft: Draft, row: Group) -> bool:
     return draft.snapshot.evaluated_at - row.time_created > grace
 
 
-def _of_members(draft: Draft) -> Iterable[Transition]:
+def _of_members(draft: Draft) -> Iterable[WrittenTransition]:
     for audience in draft.audiences.values():
         for row, seat in audience.outdated:
             to = MemberState.JOINED if seat.verdict is Verdict.RECEIVES else MemberState.LEFT
-            yield _of_member(row, to, seat.verdict.value, seat.home)
+            yield _of_member(row, to.value, seat.verdict.value, seat.home)
 
 
-def _of_ending_members(draft: Draft) -> Iterable[Transition]:
+def _of_ending_members(draft: Draft) -> Iterable[WrittenTransition]:
     ending = {str(row.id) for row in draft.snapshot.groups if row.state is GroupState.DELETING}
     for row in draft.live_rows if ending else ():
         if row.group_id in ending:
             yield _of_member(row, DELETED, "its group is being deleted", row.sled_id)
 
 
-def _of_tombstones(draft: Draft) -> Iterable[Transition]:
+def _of_tombstones(draft: Draft) -> Iterable[WrittenTransition]:
     """Yield the release of each tombstone's sled: it is a note of what is owed there, and no longer needed."""
     held = {group.multicast_ip.text for group in draft.held}
     for row, leave in leaves_of(draft):
         owes = leave is not None
         if owes and row.multicast_ip in held:
             continue  # the leave waits with its group
-        yield _of_member(row, MemberState.LEFT, "its leave was sent" if owes else "nothing is left to undo")
+        yield _of_member(row, MemberState.LEFT.value, "its leave was sent" if owes else "nothing is left to undo")

@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 
 from blueprints.addresses import Address, UnderlayGroup, salt_between, underlay_address
 from blueprints.findings import Finding, finding
+from blueprints.ordering import BY_NUMBER
 from blueprints.snapshot import UnderlayRow
 from planner.draft import Draft, Home, LiveGroup
 
@@ -52,7 +53,7 @@ def allocate_underlay(draft: Draft) -> Draft:
             taken.add(address)
     passed = {group: _passed(draft.groups[group], given.get(group)) for group in new}
     homes = _Homes(draft, rows, taken, given, passed)
-    underlay = {group: homes.of(group, address) for group, address in sorted(given.items()) if group not in held}
+    underlay = {group: homes.of(group, given[group]) for group in sorted(given, key=BY_NUMBER) if group not in held}
     return evolve(draft, underlay=underlay).noting(found).holding(held)
 
 
