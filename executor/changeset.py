@@ -5,7 +5,7 @@ other targets; the changes themselves are made when somebody asks for them. This
 change, nor how one is found.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 
@@ -14,7 +14,7 @@ from attrs import field, frozen
 from blueprints.addresses import Address
 from blueprints.observation import Silence
 from executor.changes import KIND_RANKS, Change, Conflict, Foreign, Kind, MembersElsewhere
-from executor.joined import Joined, Lazy
+from executor.joined import Joined, Lazy, some
 from executor.targets import Target
 
 _WHOSE = attrgetter("kind", "target")
@@ -38,10 +38,10 @@ class Part(Lazy[Change]):
         """Return how many there are."""
         return len(self.of)
 
-    def item(self, place: int) -> Change:
-        """Return one of them, made out to the target."""
-        change = self.of[place]
-        return change if change.target == self.target else change.at(self.target)
+    def items(self, start: int, stop: int) -> Iterator[Change]:
+        """Yield some of them, made out to the target."""
+        target = self.target
+        return (c if c.target is target or c.target == target else c.at(target) for c in some(self.of, start, stop))
 
 
 class Changes(Joined[Change]):

@@ -54,9 +54,7 @@ class Comparison:
             "outcome": self.outcome.value,
             "changes": [self._change(change) for change in self.difference.changes],
             "repeated": dict(sorted(Counter(change.kind.value for change in self.difference.asserts).items())),
-            "observability": by_observability(
-                change.kind for change in (*self.difference.changes, *self.difference.asserts)
-            ),
+            "observability": by_observability((part.kind, len(part)) for part in self.difference.everything.parts),
             "unknown": [{"target": each.target, "reason": each.reason} for each in self.difference.unknown],
             "conflicts": [conflict_json(conflict) for conflict in self.difference.conflicts],
             "foreign": [{"target": str(each.target), "what": each.what} for each in self.difference.foreign],

@@ -4,12 +4,15 @@ A call and its outcome are put together again when somebody asks. This file does
 """
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from attrs import field, frozen
 
 from executor.calls import Call
-from executor.joined import Joined, Lazy, Made
+from executor.changes import Kind
+from executor.joined import Joined, Lazy, Made, some
 from executor.sending import CallOutcome, Sent
 
 
@@ -21,6 +24,9 @@ class Endings:
     """One of each."""
 
     _numbers: dict[tuple[object, ...], int] = field(factory=dict, init=False)
+
+    tally: Counter[tuple[Kind, CallOutcome]] = field(factory=Counter, init=False)
+    """How many calls of which kind came to which outcome."""
 
     def number(self, sent: Sent) -> int:
         """Return which ending *sent* has."""
@@ -58,6 +64,8 @@ class Lane(Lazy[Sent]):
 
     def note(self, place: int, call: Call, results: Sequence[Sent]) -> None:
         """Keep what the *call* at *place* came to."""
+        for sent in results:
+            self.endings.tally[sent.call.kind, sent.outcome] += 1
         if len(results) == 1 and results[0].call is call:
             self._numbers[place] = self.endings.number(results[0])
         else:
@@ -75,14 +83,13 @@ class Lane(Lazy[Sent]):
         """Return how many results there are."""
         return len(self.calls) + sum(len(results) - 1 for results in self._others.values())
 
-    def item(self, place: int) -> Sent:
-        """Return one result."""
+    def items(self, start: int, stop: int) -> Iterator[Sent]:
+        """Yield some of the results."""
         if self._others:
-            return tuple(self)[place]
-        return self.endings.of(self.calls[place], self._numbers[place])
+            return islice(self._all(), start, stop)
+        return map(self.endings.of, some(self.calls, start, stop), self._numbers[start:stop])
 
-    def __iter__(self) -> Iterator[Sent]:
-        """Yield every result."""
+    def _all(self) -> Iterator[Sent]:
         for place, call in enumerate(self.calls):
             if place in self._others:
                 yield from self._others[place]

@@ -5,7 +5,7 @@ This file does not know what stands in them.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate
 from typing import Generic, TypeVar, overload
 
 T = TypeVar("T")
@@ -15,14 +15,14 @@ S = TypeVar("S")
 class Lazy(Sequence[T]):
     """What sequences of this file have in common: equal to any sequence of the same items, and read-only.
 
-    A subclass says `__len__` and `item`.
+    A subclass says `__len__` and `items`.
     """
 
     __slots__ = ()
     __hash__ = None  # type: ignore[assignment]  # equal to lists too
 
-    def item(self, place: int) -> T:
-        """Return what stands at *place*, which is there."""
+    def items(self, start: int, stop: int) -> Iterator[T]:
+        """Yield the items from *start* to before *stop*, both within the sequence."""
         raise NotImplementedError
 
     @overload
@@ -34,11 +34,15 @@ class Lazy(Sequence[T]):
     def __getitem__(self, place: int | slice) -> T | tuple[T, ...]:
         """Return one item, or some."""
         places = range(len(self))[place]
-        return self.item(places) if isinstance(places, int) else tuple(map(self.item, places))
+        if isinstance(places, int):
+            return next(self.items(places, places + 1))
+        if places.step == 1:
+            return tuple(self.items(places.start, max(places.start, places.stop)))
+        return tuple(self)[place]
 
     def __iter__(self) -> Iterator[T]:
         """Yield every item, made anew."""
-        return map(self.item, range(len(self)))
+        return self.items(0, len(self))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sequence):
@@ -47,6 +51,11 @@ class Lazy(Sequence[T]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)}>"
+
+
+def some(of: Sequence[T], start: int, stop: int) -> Iterable[T]:
+    """Return what stands in *of* from *start* to before *stop*, made one by one if it has to be made."""
+    return of.items(start, stop) if isinstance(of, Lazy) else of[start:stop]
 
 
 class Made(Lazy[T], Generic[S, T]):
@@ -61,13 +70,9 @@ class Made(Lazy[T], Generic[S, T]):
     def __len__(self) -> int:
         return len(self._of)
 
-    def item(self, place: int) -> T:
-        """Return what is made of the item at *place*."""
-        return self._make(self._of[place])
-
-    def __iter__(self) -> Iterator[T]:
-        """Yield every item, made anew."""
-        return map(self._make, self._of)
+    def items(self, start: int, stop: int) -> Iterator[T]:
+        """Yield what is made of the items from *start* to before *stop*."""
+        return map(self._make, some(self._of, start, stop))
 
 
 class Joined(Lazy[T]):
@@ -83,11 +88,11 @@ class Joined(Lazy[T]):
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
 
-    def item(self, place: int) -> T:
-        """Return what stands at *place*."""
-        part = bisect_right(self._ends, place)
-        return self.parts[part][place - (self._ends[part - 1] if part else 0)]
-
-    def __iter__(self) -> Iterator[T]:
-        """Yield the items of all parts."""
-        return chain.from_iterable(self.parts)
+    def items(self, start: int, stop: int) -> Iterator[T]:
+        """Yield the items of the parts."""
+        for place in range(bisect_right(self._ends, start), len(self.parts)):
+            part, end = self.parts[place], self._ends[place]
+            begin = end - len(part)
+            if begin >= stop:
+                return
+            yield from some(part, max(start - begin, 0), min(stop, end) - begin)

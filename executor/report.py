@@ -81,6 +81,9 @@ class Owed:
         return (self.target, tuple(group.key for group in self.groups), self.kind or "", self.because)
 
 
+Tally = Mapping[tuple[Kind, CallOutcome], int]
+
+
 @frozen(kw_only=True)
 class Report:
     """Everything there is to say about one run."""
@@ -91,6 +94,9 @@ class Report:
     actions: Sequence[Sent] = field(default=(), repr=False)
     """Every call in the order of the schedule; in a dry run, every call that would be sent. Not in the repr, which
     `asyncio.run` asks for when it restores the signal handler."""
+
+    tally: Tally = field(repr=False)
+    """How many of them are of which kind and came to which outcome."""
 
     owed: tuple[Owed, ...] = ()
 
@@ -119,6 +125,10 @@ class Report:
     interruptions: tuple[Interruption, ...] = ()
     """Whom carrying it out interrupts, in any order of calls."""
 
+    @tally.default
+    def _counted(self) -> Tally:
+        return tallied(self.actions)
+
     @property
     def exit_code(self) -> int:
         """What the command returns."""
@@ -143,7 +153,7 @@ class Report:
             "owed": [owed_json(owed) for owed in self.owed],
             "targets": [standing_json(standing) for standing in self.targets],
             "counts": {name: self.counts.get(name, 0) for name in ("reads", "writes", "reasserts")},
-            "observability": by_observability(sent.call.kind for sent in self.actions),
+            "observability": by_observability((kind, count) for (kind, _), count in self.tally.items()),
             "foreign": [{"target": str(each.target), "what": each.what} for each in self.foreign],
             "held": [{"target": str(each.target), "what": each.what} for each in self.held],
             "conflicts": [conflict_json(conflict) for conflict in self.conflicts],
@@ -168,10 +178,17 @@ def unfinished(blueprint: Blueprint, *, dry_run: bool) -> Report:
     )
 
 
-def by_observability(kinds: Iterable[Kind]) -> dict[str, int]:
-    """Return how many of *kinds* are of which observability class, every class named."""
-    counts = Counter(FORMS[kind].observed for kind in kinds)
+def by_observability(kinds: Iterable[tuple[Kind, int]]) -> dict[str, int]:
+    """Return how many, of so many of each of *kinds*, are of which observability class, every class named."""
+    counts: Counter[Observability] = Counter()
+    for kind, count in kinds:
+        counts[FORMS[kind].observed] += count
     return {each.value: counts[each] for each in Observability}
+
+
+def tallied(actions: Iterable[Sent]) -> Tally:
+    """Return how many of *actions* are of which kind and came to which outcome."""
+    return Counter((sent.call.kind, sent.outcome) for sent in actions)
 
 
 def _texts(groups: Iterable[Address]) -> list[str]:

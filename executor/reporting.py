@@ -8,15 +8,15 @@ from collections.abc import Iterable, Sequence
 from attrs import evolve
 
 from blueprints.run_report import CarriedOut, Outcome
+from executor.calls import Call
 from executor.changeset import Difference
 from executor.classes import classified
 from executor.debts import debts, lossy, moving
 from executor.endings import planned
 from executor.others import told
 from executor.rehearsal import rehearse
-from executor.report import Owed, Report, in_order, owed_by, owed_change
+from executor.report import Owed, Report, in_order, owed_by, owed_change, tallied
 from executor.run import Run
-from executor.sending import Sent
 from executor.standings import standings
 
 
@@ -31,7 +31,7 @@ def unaccepted(run: Run) -> list[Owed]:
 def asked(run: Run, difference: Difference) -> Report:
     """Return the report of a run that sends nothing until somebody accepts how much goes."""
     run.announce(difference)
-    return _report(run, Outcome.CONSENT, difference, unaccepted(run), ())
+    return _report(run, Outcome.CONSENT, difference, unaccepted(run))
 
 
 def rehearsed(run: Run, difference: Difference) -> Report:
@@ -56,13 +56,13 @@ def rehearsed(run: Run, difference: Difference) -> Report:
         outcome = Outcome.DIFFERENCES
     else:
         outcome = Outcome.PARTIAL if owed else Outcome.CONVERGED
-    return _report(run, outcome, difference, owed, planned(rehearsal.calls), dry_run=True)
+    return _report(run, outcome, difference, owed, rehearsal.calls, dry_run=True)
 
 
 def withheld(run: Run, difference: Difference, *, dry_run: bool) -> Report:
     """Return the report of a run that sends nothing, because the rack may not be the one that was meant."""
     owed = [owed_change(change, _NOBODY) for change in difference.changes] + owed_by(difference)
-    return _report(run, Outcome.PARTIAL, difference, owed, (), dry_run=dry_run)
+    return _report(run, Outcome.PARTIAL, difference, owed, dry_run=dry_run)
 
 
 async def carried_out(run: Run, difference: Difference) -> Report:
@@ -72,22 +72,22 @@ async def carried_out(run: Run, difference: Difference) -> Report:
     if because is not None:
         owed = [Owed(target="rack", because=because), *owed_by(difference)]
         owed += [owed_change(change, because) for change in difference.changes]
-        return _report(run, Outcome.PARTIAL, difference, owed, ())
+        return _report(run, Outcome.PARTIAL, difference, owed)
     left = await run.carried_out(difference)
     owed = debts(left.difference, run.failures, left.waiting)
     because = run.memory.end(run.seen)
     if because is not None:
         owed.append(Owed(target="rack", because=because))
-    sent, halted = run.log.sent(), run.halted
+    halted = run.halted
     if halted:
         owed.append(Owed(target="rack", because=halted))
-        return _report(run, Outcome.FENCED, left.difference, owed, sent)
+        return _report(run, Outcome.FENCED, left.difference, owed)
     owed += [
         Owed(target=str(thing[0]), because=f"{told(thing)}; {_OTHER_WRITER}", consent=True)
         for thing in (run.intruded if run.disturbed else ())
     ]
     outcome = Outcome.CONSENT if run.waited or run.disturbed else Outcome.PARTIAL if owed else Outcome.CONVERGED
-    return _report(run, outcome, left.difference, owed, sent)
+    return _report(run, outcome, left.difference, owed)
 
 
 def _report(
@@ -95,10 +95,11 @@ def _report(
     outcome: Outcome,
     difference: Difference,
     owed: Iterable[Owed],
-    actions: Sequence[Sent],
+    rehearsed: Sequence[Call] = (),
     *,
     dry_run: bool = False,
 ) -> Report:
+    actions = planned(rehearsed) if dry_run else run.log.sent()
     unsupported = {str(target) for target in run.rack.unsupported}
     debts_in_order = in_order(evolve(each, wedged=True) if each.target in unsupported else each for each in owed)
     return Report(
@@ -106,6 +107,7 @@ def _report(
         outcome=outcome,
         dry_run=dry_run,
         actions=actions,
+        tally=tallied(actions) if dry_run else run.log.endings.tally,
         owed=debts_in_order,
         targets=standings(
             run.targets,

@@ -14,14 +14,14 @@ from rich.text import Text
 from blueprints.run_report import Outcome, TargetState
 from executor.actions import FORMS, Observability
 from executor.calls import Call
-from executor.changes import Change, Kind
+from executor.changes import KIND_RANKS, Change, Kind
 from executor.changeset import Difference
 from executor.classes import CLASSES, Class, Classified
 from executor.compare import Comparison
 from executor.interruptions import Interruption
 from executor.inverses import inverse
-from executor.report import Report
-from executor.sending import CallOutcome, Sent
+from executor.report import Report, Tally
+from executor.sending import CallOutcome
 from executor.standings import WEIGHTS, Standing
 from executor.terms import expected, preconditions
 from rackcast.saying import plural, safe, say
@@ -81,7 +81,7 @@ def print_report(out: Console, report: Report) -> None:
         out.print(Text(f"  {safe(reason)}"))
     if report.actions:
         columns = ("change", "calls", "done", "other outcomes")
-        out.print(table("Calls", columns, _call_rows(report.actions)))
+        out.print(table("Calls", columns, _call_rows(report.tally)))
     _print_some(out, "Owed", ("target", "what", "groups", "because"), [
         (owed.target, owed.kind or "everything", ", ".join(group.text for group in owed.groups), owed.because)
         for owed in report.owed
@@ -122,13 +122,13 @@ def _print_some(out: Console, title: str, columns: tuple[str, ...], rows: list[t
         out.print(f"  … and {len(rows) - SHOWN:,} more; --json has all")
 
 
-def _call_rows(actions: Iterable[Sent]) -> Iterable[tuple[object, ...]]:
-    kinds: dict[str, Counter[CallOutcome]] = {}
-    for sent in actions:
-        kinds.setdefault(sent.call.kind.value, Counter())[sent.outcome] += 1
+def _call_rows(tally: Tally) -> Iterable[tuple[object, ...]]:
+    kinds: dict[Kind, Counter[CallOutcome]] = {}
+    for (kind, ended), count in sorted(tally.items(), key=lambda each: KIND_RANKS[each[0][0]]):
+        kinds.setdefault(kind, Counter())[ended] += count
     for kind, outcomes in kinds.items():
         other = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items()) if outcome != "done")
-        yield kind, f"{outcomes.total():,}", f"{outcomes[CallOutcome.DONE]:,}", other
+        yield kind.value, f"{outcomes.total():,}", f"{outcomes[CallOutcome.DONE]:,}", other
 
 
 def print_comparison(out: Console, comparison: Comparison) -> None:
