@@ -94,10 +94,18 @@ def _of_ending_members(draft: Draft) -> Iterable[WrittenTransition]:
 
 
 def _of_tombstones(draft: Draft) -> Iterable[WrittenTransition]:
-    """Yield the release of each tombstone's sled: it is a note of what is owed there, and no longer needed."""
+    """Yield the release of each tombstone's sled: it is a note of what is owed there, and no longer needed.
+
+    Where an owed leave is not sent the note stays: with its group, if that is held, and on a sled that nobody knows.
+    """
+    sent = {str(row) for line in draft.departure_causes for row in line.tombstones}
     held = {group.multicast_ip.text for group in draft.held}
+    planned, known = (frozenset(map(str, sleds)) for sleds in (draft.sleds, draft.known_sleds))
     for row, leave in leaves_of(draft):
-        owes = leave is not None
-        if owes and row.multicast_ip in held:
-            continue  # the leave waits with its group
-        yield _of_member(row, MemberState.LEFT.value, "its leave was sent" if owes else "nothing is left to undo")
+        because = "its leave was sent" if row.id in sent else "nothing is left to undo"
+        if leave is not None and row.id not in sent:
+            if row.multicast_ip in held or row.sled_id not in known:
+                continue
+            if row.sled_id not in planned:
+                because = "its sled is out of service"
+        yield _of_member(row, MemberState.LEFT.value, because)

@@ -1,15 +1,21 @@
 """A plan asks nobody: neither clock nor chance, neither disk nor network, neither locale nor time zone."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 from attrs import evolve
 
-from blueprints.files import write_snapshot
+from blueprints.documents import snapshot_document
+from blueprints.files import read_snapshot, write_snapshot
+from blueprints.text import dumps
 from planner.plan import PASSES, plan
 from tests.planner.big_rack import big_rack
 
@@ -122,6 +128,28 @@ def test_neither_time_zone_nor_locale_nor_hash_seed_matters(stored: Stored, zone
     )
     done = run(program, stored, TZ=zone, LC_ALL=language, PYTHONHASHSEED=seed)
     assert done.stdout.strip() == planned(), done.stderr
+
+
+def disordered(value: Any, random: Random) -> Any:
+    """Return *value* with the rows of every list, and the keys of every object, in another order."""
+    if isinstance(value, dict):
+        return {key: disordered(value[key], random) for key in random.sample(list(value), len(value))}
+    if isinstance(value, list):
+        return [disordered(row, random) for row in random.sample(value, len(value))]
+    return value
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("layout", [json.dumps, dumps], ids=["one line", "one line a row"])
+def test_how_a_file_is_written_decides_nothing(tmp_path: Path, layout: Callable[[Any], str], seed: int) -> None:
+    """Rows and keys of a snapshot's file may stand in any order, ids in capitals and times with any offset."""
+    document = disordered(json.loads(json.dumps(snapshot_document(BEFORE))), Random(seed))
+    text = layout(document).replace('Z"', '+00:00"')
+    path = tmp_path / "snapshot.json"
+    path.write_text(
+        re.sub(r'"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"', lambda found: found[0].upper(), text), "utf-8"
+    )
+    assert plan(read_snapshot(str(path))).digest == plan(BEFORE).digest
 
 
 def test_every_pass_is_on_the_page() -> None:

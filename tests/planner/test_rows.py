@@ -59,6 +59,9 @@ ROWS: dict[str, Shown] = {
     "member: its instance without a row": Shown("member_without_an_instance", "member member-1 joined -> left"),
     # --- tombstones ---
     "tombstone: a live membership owns the filter": Shown("tombstone_with_a_live_replacement", "sleds.*.departures"),
+    "tombstone: that membership has another copy of the address": Shown(
+        "tombstone_while_another_row_lets_it_hear", "sleds.sled-a.departures"
+    ),
     "tombstone: that membership hears nothing": Shown(
         "tombstone_with_a_live_replacement_that_does_not_hear", "sleds.*.departures"
     ),
@@ -67,6 +70,10 @@ ROWS: dict[str, Shown] = {
     ),
     "tombstone: the instance is elsewhere or gone": Shown("tombstone_of_an_instance_elsewhere", "sleds.*.departures"),
     "tombstone: the process ended": Shown("tombstone_of_a_process_that_ended", "sleds.*.departures"),
+    "tombstone: its sled is out of service": Shown(
+        "tombstone_on_a_sled_out_of_service", "member member-2 left -> left"
+    ),
+    "tombstone: its sled has no row": Shown("tombstone_on_an_unknown_sled", "sleds.sled-a.departures"),
     # --- artifacts, and where they stand ---
     "artifact: underlay group on every switch": Shown(
         "external_entry_elected", "switches.*.underlay_groups[].group_ip"
@@ -139,6 +146,9 @@ ROWS: dict[str, Shown] = {
     "underlay: the tag of the row": Shown("group_tags", "group_tag_differs"),
     "underlay: an address made again while the old group ends": Shown(
         "old_group_ends_on_the_address_of_a_new_one", "group_waits_for_teardown"
+    ),
+    "underlay: an address made again while one that never was linked ends": Shown(
+        "new_group_beside_one_that_was_never_linked", "groups[group-1].underlay_ip"
     ),
     # --- behind which port a sled is ---
     "port: serial and part": Shown("ports_serial_and_part_before_serial", "ports.sled-a.switch0"),
