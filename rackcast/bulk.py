@@ -1,8 +1,9 @@
-"""Work on very many objects at once.
+"""Work on very many objects at once, and all of them at the end of a process.
 
 This file does not know the work.
 """
 
+import atexit
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,3 +19,11 @@ def bulk() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def end_at_once() -> None:
+    """Keep Python from looking for cycles when this process ends.
+
+    Everything goes then in any case; looking would take a short command a seventh of its time.
+    """
+    atexit.register(gc.freeze)

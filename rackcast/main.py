@@ -15,7 +15,7 @@ import click
 
 from blueprints.errors import DeviceError, InputRejectedError
 from rackcast import __version__
-from rackcast.bulk import bulk
+from rackcast.bulk import bulk, end_at_once
 from rackcast.exits import Exit
 from rackcast.interrupts import terminable
 from rackcast.saying import say, say_rejected, say_unexpected
@@ -85,6 +85,7 @@ def rackcast() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and end the process with one of the exit codes."""
     _mend_streams()
+    end_at_once()
     sys.excepthook = say_unexpected
     try:
         with terminable():

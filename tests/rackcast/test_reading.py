@@ -299,3 +299,15 @@ def test_showing_a_sound_blueprint_loads_nothing_that_finds_mistakes(planned: Pa
         "simrack",
     }
     assert loaded.isdisjoint(needless | {"blueprints.converter", "blueprints.documents", "blueprints.observation"})
+
+
+def test_nothing_is_looked_through_when_a_command_has_ended() -> None:
+    """At the end of the process nothing is left for the collector of cycles, which was on for what went before."""
+    code = """
+import atexit, gc
+atexit.register(lambda: print(gc.isenabled(), gc.get_freeze_count() > 10_000 > gc.get_count()[0]))
+from rackcast.main import main
+main(["--version"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True True"
