@@ -101,6 +101,15 @@ def test_the_switch_counts_members_in_every_state(row: str, state: str) -> None:
     assert filters(plan(evolve(snapshot, instances=stopped))) == Filters(expected.switch, (), ())
 
 
+def test_what_a_parent_says_opens_no_specific_group() -> None:
+    """A parent that lets any source into a source-specific group is not followed in that: the named ones stay."""
+    snapshot = asking("232.1.2.3", (A, B))
+    first = plan(snapshot)
+    wrong = [evolve(group, sources=evolve(group.sources, any=True)) for group in first.groups]
+    blueprint = plan(evolve(snapshot, members=()), evolve(first, groups=wrong, snapshot_digest="sha256:other"))
+    assert filters(blueprint) == Filters((A, B), (), ())
+
+
 # --- sleds ----------------------------------------------------------------------------------------------------------
 
 SLEDS: dict[tuple[str, str], bool] = {
