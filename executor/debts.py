@@ -14,7 +14,7 @@ from executor.changeset import Difference
 from executor.drains import REFILTERS
 from executor.gates import moves_address
 from executor.interruptions import option_for
-from executor.report import Owed, owed_by, owed_change
+from executor.owed import Owed, owed_by, owed_change
 
 
 def lossy(change: Change, moving: Collection[Address]) -> str:

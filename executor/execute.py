@@ -19,9 +19,10 @@ from executor.intents import with_leaves
 from executor.limits import Limits
 from executor.memory import Memory
 from executor.observe import Mounts, Rack
+from executor.owed import Owed
 from executor.preflight import refusals
 from executor.progress import Observed, Progress, nobody
-from executor.report import Owed, Report
+from executor.report import Report
 from executor.reporting import asked, carried_out, rehearsed, unaccepted, withheld
 from executor.run import Run
 from executor.safeguards import Safeguards

@@ -13,18 +13,18 @@ from attrs import field, frozen
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.converter import unstructure
-from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome, TargetState
+from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome
 from blueprints.text import Lines, one_line, pieces
 from executor.actions import FORMS, Observability
 from executor.calls import Call
-from executor.changes import Change, Conflict, Foreign, Kind
-from executor.changeset import Difference
+from executor.changes import Conflict, Foreign, Kind
 from executor.classes import Classified
 from executor.extent import Loss
 from executor.interruptions import Interruption
 from executor.journal import Intents
+from executor.owed import Owed, owed_json, reasons
 from executor.sending import CallOutcome, Sent
-from executor.standings import Debt, Standing
+from executor.standings import Standing
 from executor.terms import terms_json
 
 Json = Any
@@ -40,45 +40,6 @@ EXIT_CODES: Mapping[Outcome, int] = MappingProxyType(
         Outcome.REFUSED: 7,
     }
 )
-
-
-@frozen(kw_only=True)
-class Owed:
-    """Something that is not in effect, and why."""
-
-    target: str
-    because: str
-    kind: str | None = None
-    """The change that is owed; None: everything, because the target could not be read."""
-
-    groups: tuple[Address, ...] = ()
-    consent: bool = False
-    """It waits for somebody to accept a loss."""
-
-    foreign: bool = False
-    """Something that is not ours to touch stands in its place."""
-
-    wedged: bool = False
-    """Trying again does not mend it."""
-
-    @property
-    def state(self) -> TargetState:
-        """What it makes of its target."""
-        if self.wedged:
-            return TargetState.WEDGED
-        if self.consent:
-            return TargetState.CONSENT
-        return TargetState.FOREIGN if self.foreign else TargetState.OWED
-
-    @property
-    def debt(self) -> Debt:
-        """What it is to the state of its target."""
-        return Debt(target=self.target, state=self.state, because=self.because)
-
-    @property
-    def sort_key(self) -> tuple[Any, ...]:
-        """By target, group and kind."""
-        return (self.target, tuple(group.key for group in self.groups), self.kind or "", self.because)
 
 
 Tally = Mapping[tuple[Kind, CallOutcome], int]
@@ -151,6 +112,7 @@ class Report:
             "dry_run": self.dry_run,
             "actions": actions,
             "owed": [owed_json(owed) for owed in self.owed],
+            "reasons": [reason.as_json() for reason in reasons(self.owed)],
             "targets": [standing_json(standing) for standing in self.targets],
             "counts": {name: self.counts.get(name, 0) for name in ("reads", "writes", "reasserts")},
             "observability": by_observability((kind, count) for (kind, _), count in self.tally.items()),
@@ -221,18 +183,6 @@ def action_json(sent: Sent) -> dict[str, Json]:
     }
 
 
-def owed_json(owed: Owed) -> dict[str, Json]:
-    """Return one debt as plain data."""
-    return {
-        "target": owed.target,
-        "kind": owed.kind,
-        "groups": _texts(owed.groups),
-        "because": owed.because,
-        "consent": owed.consent,
-        "state": owed.state.value,
-    }
-
-
 def standing_json(standing: Standing) -> dict[str, Json]:
     """Return where one target stands as plain data."""
     return {
@@ -257,30 +207,3 @@ def loss_json(loss: Loss) -> dict[str, Json]:
 def conflict_json(conflict: Conflict) -> dict[str, Json]:
     """Return one conflict as plain data."""
     return {"target": str(conflict.target), "group": conflict.group.text, "because": conflict.because}
-
-
-def owed_change(change: Change, because: str, *, consent: bool = False, wedged: bool = False) -> Owed:
-    """Return *change* as a debt."""
-    return Owed(
-        target=str(change.target),
-        kind=change.kind.value,
-        groups=change.groups,
-        because=because,
-        consent=consent,
-        wedged=wedged,
-    )
-
-
-def owed_by(difference: Difference) -> list[Owed]:
-    """Return what *difference* owes besides its changes: silent targets and blocked groups."""
-    silent = [Owed(target=silence.target, because=silence.reason) for silence in difference.unknown]
-    blocked = [
-        Owed(target=str(conflict.target), groups=(conflict.group,), because=conflict.because, foreign=True)
-        for conflict in difference.conflicts
-    ]
-    return [*silent, *blocked]
-
-
-def in_order(owed: Iterable[Owed]) -> tuple[Owed, ...]:
-    """Return each debt once, in order."""
-    return tuple(sorted(set(owed), key=lambda each: each.sort_key))

@@ -14,8 +14,9 @@ from executor.classes import classified
 from executor.debts import debts, lossy, moving
 from executor.endings import planned
 from executor.others import told
+from executor.owed import Owed, in_order, owed_by, owed_change
 from executor.rehearsal import rehearse
-from executor.report import Owed, Report, in_order, owed_by, owed_change, tallied
+from executor.report import Report, tallied
 from executor.run import Run
 from executor.standings import standings
 

@@ -4,7 +4,7 @@ This file does not know how a run goes.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -20,6 +20,7 @@ from executor.classes import CLASSES, Class, Classified
 from executor.compare import Comparison
 from executor.interruptions import Interruption
 from executor.inverses import inverse
+from executor.owed import reasons
 from executor.report import Report, Tally
 from executor.sending import CallOutcome
 from executor.standings import WEIGHTS, Standing
@@ -59,6 +60,9 @@ KNOWN: Mapping[Observability, str] = MappingProxyType(
 )
 """How people are told how it is known that a change is in effect."""
 
+NAMED = 3
+"""So many targets or groups of one debt are named; more are counted."""
+
 SHOWN = 40
 """How many lines of one kind are printed before the rest is counted."""
 
@@ -82,14 +86,19 @@ def print_report(out: Console, report: Report) -> None:
     if report.actions:
         columns = ("change", "calls", "done", "other outcomes")
         out.print(table("Calls", columns, _call_rows(report.tally)))
-    _print_some(out, "Owed", ("target", "what", "groups", "because"), [
-        (owed.target, owed.kind or "everything", ", ".join(group.text for group in owed.groups), owed.because)
-        for owed in report.owed
+    _print_some(out, "Owed", ("debts", "target", "what", "groups", "because"), [
+        (len(why.debts), _few(why.targets, "target"), ", ".join(why.kinds), _few(why.groups, "group"), why.because)
+        for why in reasons(report.owed)
     ])  # fmt: skip
     _print_interruptions(out, report.interruptions)
     _print_others(out, report)
     if report.members_elsewhere:
         out.print(f"  {plural(report.members_elsewhere, 'member list')} differ and are ddmd's to write")
+
+
+def _few(names: Sequence[str], noun: str) -> str:
+    """Return *names*, or how many there are."""
+    return ", ".join(names) if len(names) <= NAMED else plural(len(names), noun)
 
 
 def _print_standings(out: Console, targets: Iterable[Standing]) -> None:

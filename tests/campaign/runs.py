@@ -19,7 +19,7 @@ from executor import Report, durable, execute
 from executor.changes import ADDRESS_MOVES, Kind
 from executor.fence import TargetStore
 from executor.journal import Intents, JournalFile
-from executor.report import Owed
+from executor.owed import Owed
 from executor.safeguards import Safeguards
 from simrack.inprocess import InProcessTransport
 from simrack.rack import SimulatedRack

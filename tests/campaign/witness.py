@@ -31,7 +31,7 @@ from attrs import define, field
 from blueprints.addresses import Address
 from blueprints.identifiers import SwitchSlot
 from executor.changes import ADDRESS_MOVES
-from executor.report import Owed
+from executor.owed import Owed
 from simrack.world import World
 from tests.campaign.delivery import Ears, Probe, groups_at, heard, switches_used
 from tests.campaign.epoch import Epoch, stays

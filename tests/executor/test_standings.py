@@ -8,7 +8,8 @@ from attrs import evolve
 
 from blueprints.identifiers import Tag
 from blueprints.run_report import TargetState
-from executor.report import Owed, Report
+from executor.owed import Owed
+from executor.report import Report
 from executor.safeguards import Safeguards
 from executor.standings import Debt, standings
 from executor.targets import Target
