@@ -10,8 +10,9 @@ this process and by time on the wall, because seconds of one machine say little:
 * observing a full rack, beside two floors: the bare reads of the same paths over the same transport, as many in
   flight, bodies thrown away; and those with each body decoded by orjson, unchecked. Strict decoding is what
   observing is for, and is in neither floor. The first is the goal's, by the wall: how much longer somebody waits;
-* the memory of a process that does nothing but execute the blueprint of that rack on an empty one: what the kernel
-  counts as resident at its peak, interpreter and libraries included.
+* the memory of a process that does nothing but execute the blueprint of that rack on an empty one and write the
+  report: what the kernel counts as resident at its peak, interpreter and libraries included, and how much more that
+  is than a process takes that has loaded them and does nothing (`benchmarks.executing_alone`).
 """
 
 import asyncio
@@ -35,8 +36,7 @@ from benchmarks.workload import Size, rack
 from blueprints.blueprint import Blueprint
 from blueprints.documents import endpoints_document, endpoints_from
 from blueprints.endpoints import Endpoints
-from blueprints.files import read_blueprint, read_snapshot, write_blueprint, write_snapshot
-from executor import preflight
+from blueprints.files import read_snapshot, write_blueprint, write_snapshot
 from executor.calls import Call
 from executor.execute import execute
 from executor.limits import LANES, Limits
@@ -55,8 +55,8 @@ APPLIED = Size(sleds=32, groups=70, members=500, instances=250)
 """Some 5,000 calls."""
 
 FULL = Size()
-SERVE, ALONE = "serve", "alone"
-"""What processes of their own are told."""
+SERVE = "serve"
+"""What a process of its own is told."""
 
 IN_FLIGHT = 16
 VERSIONS = {"dpd": "12.0.0", "mgd": "13.0.0", "sled_agent": "49.0.0"}
@@ -299,61 +299,22 @@ def observing(folder: Path, rounds: int) -> None:
 # --- memory ---------------------------------------------------------------------------------------------------------
 
 
-def resident() -> int:
-    """Return the peak of resident memory so far, in octets."""
-    [line] = [line for line in Path("/proc/self/status").read_text("ascii").splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) * 1024
-
-
-@frozen
-class _Peaks:
-    """Peaks of memory on the way."""
-
-    at: list[tuple[str, int]] = field(factory=list)
-
-    def note(self, when: str) -> None:
-        self.at.append((when, resident()))
-
-
-def alone(name: str, endpoints: str) -> None:
-    """Execute a blueprint that no switch has room for; print the peak of resident memory on the way."""
-    setattr(preflight, "excesses", lambda _: ())  # noqa: B010  # the simulated chips have room
-    peaks = _Peaks()
-    peaks.note("imports")
-    blueprint = read_blueprint(name)
-    peaks.note("blueprint read")
-    watch = Stopwatch()
-    guards = Safeguards(allow_mass_change=True)
-    where = endpoints_from(json.loads(Path(endpoints).read_text()), endpoints)
-    report = asyncio.run(execute(blueprint, where, safeguards=guards, progress=watch))
-    peaks.note("executed")
-    demand(report.exit_code == 0, (report.refusals, report.owed[:3]))
-    print(
-        json.dumps(
-            {
-                "peaks": peaks.at,
-                "calls": watch.calls,
-                "rate": watch.calls / watch.spent.wall,
-                "exit": report.exit_code,
-            }
-        )
-    )
-
-
 def memory(folder: Path, blueprint: Blueprint, snapshot: Path) -> None:
-    """Print what a process of its own takes at its peak."""
+    """Print what a process of its own takes at its peak, and what that is more than an idle one takes."""
     file, where = folder / "large.blueprint.json", folder / "endpoints.json"
     write_blueprint(str(file), blueprint)
     with served(snapshot) as beside:
         where.write_text(json.dumps(endpoints_document(beside.endpoints)))
-        command = [sys.executable, "-m", "benchmarks.executing", ALONE, str(file), str(where)]
+        command = [sys.executable, "-m", "benchmarks.executing_alone", str(file), str(where), str(folder / "report")]
         said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     demand(said["exit"] == 0, said)
     size = file.stat().st_size
     told = f"peak memory, {said['calls']:,} calls, file of {size / 1e6:.1f} MB"
-    for when, peak in said["peaks"]:
-        goal = "<= 3 x" if when == "executed" else ""
-        row(f"{told}: {when}", f"{peak / size:.1f} x the file", goal)
+    peaks = dict(said["peaks"])
+    last = peaks["reported"]
+    for when, peak in peaks.items():
+        row(f"{told}: {when}", f"{peak / size:.1f} x the file", "<= 3 x" if when == "reported" else "")
+    row(f"{told}: more than an idle process", f"{(last - peaks['idle']) / size:.1f} x the file", "<= 3 x")
     row("... at", f"{said['rate']:,.0f} calls/s")
 
 
@@ -361,9 +322,6 @@ def main() -> None:
     """Measure, with the number of rounds that the command line names."""
     if sys.argv[1:2] == [SERVE]:
         asyncio.run(serve(sys.argv[2]))
-        return
-    if sys.argv[1:2] == [ALONE]:
-        alone(*sys.argv[2:])
         return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     parts = sys.argv[2:] or ["applying", "observing", "memory"]
