@@ -415,10 +415,5 @@ class Blueprint(Content):
         object.__setattr__(self, "body", body)
 
 
-def same_decisions(one: Content, other: Content) -> bool:
-    """Return whether both decide the same, for whatever causes."""
-    return all(getattr(one, name) == getattr(other, name) for name in CONTENT_FIELDS if name != "causes")
-
-
 CONTENT_FIELDS = tuple(attribute.name for attribute in fields(Content))
 """The names of what a plan decides, and of why."""

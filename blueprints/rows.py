@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from blueprints.ordering import Arranged, InOrder
-from blueprints.written import records_of, written_of
+from blueprints.written import records_of, written_rows
 
 
 class Rows(Sequence[Any], Arranged):
@@ -19,7 +19,7 @@ class Rows(Sequence[Any], Arranged):
     def __init__(self, kind: type[Any], written: Sequence[Any]) -> None:
         """Keep *written*, the rows of *kind* as they are written, canonical and in order; nobody changes them."""
         self.kind = kind
-        self.written = written
+        self.written = written if isinstance(written, list) else list(written)
         self._records: tuple[Any, ...] | None = None
 
     @property
@@ -39,9 +39,12 @@ class Rows(Sequence[Any], Arranged):
         return iter(self.records)
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Rows) and other.kind is self.kind:
-            return self.written == other.written
-        return self.records == tuple(other) if isinstance(other, tuple | Rows) else NotImplemented
+        if not isinstance(other, tuple | Rows):
+            return NotImplemented
+        if len(other) != len(self.written) or not self.written:
+            return len(other) == len(self.written)
+        kind = other.kind if isinstance(other, Rows) else other[0].__class__
+        return kind is self.kind and self.written == written(other)
 
     def __add__(self, other: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*self.records, *other)
@@ -63,4 +66,6 @@ def unread(kind: type[Any], rows: Sequence[Any]) -> Any:
 
 def written(rows: Sequence[Any]) -> Sequence[Any]:
     """Return records or UUIDs as they are written; for `Rows` nothing is done."""
-    return rows.written if isinstance(rows, Rows) else [written_of(row) for row in rows]
+    if isinstance(rows, Rows):
+        return rows.written
+    return written_rows(rows[0].__class__, rows) if rows else ()

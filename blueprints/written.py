@@ -9,7 +9,7 @@ This file does not know files, nor what follows from the rows.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, starmap
 from operator import lt
 from types import MappingProxyType
 from typing import Any, TypeAlias, get_args, get_origin, get_type_hints
@@ -17,6 +17,7 @@ from uuid import UUID
 
 from attrs import fields
 from msgspec import Struct, convert
+from msgspec.json import Decoder, encode
 
 from blueprints.addresses import Address
 from blueprints.blueprint import Subject, Subscription, Transition
@@ -64,7 +65,7 @@ class WrittenSubscription(Struct, forbid_unknown_fields=True, gc=False):
     instance_id: str
     propolis_id: str
     group_ip: str
-    sources: Sequence[str]
+    sources: list[str]
 
 
 class WrittenApart(Struct, forbid_unknown_fields=True, gc=False):
@@ -76,7 +77,7 @@ class WrittenApart(Struct, forbid_unknown_fields=True, gc=False):
     verdict: Apart
     sled: str | None
     any: bool
-    sources: Sequence[str]
+    sources: list[str]
 
 
 class WrittenTransition(Struct, forbid_unknown_fields=True, gc=False, rename={"from_": "from"}):
@@ -183,17 +184,45 @@ _PARSERS: Mapping[Any, Callable[[list[str]], list[Any]]] = MappingProxyType(
 
 
 def written_of(record: Any) -> Any:
-    """Return *record*, of a class in `FORMS`, or a part of one, as it is written."""
-    form = FORMS.get(record.__class__)
-    if form is not None:
-        return form(*(written_of(getattr(record, name)) for name in form.__struct_fields__))
-    if isinstance(record, tuple):
-        return [written_of(item) for item in record]
-    if isinstance(record, Address):
-        return record.text
-    return (
-        str(record) if isinstance(record, UUID) else format_time(record) if isinstance(record, datetime) else record
-    )
+    """Return one *record* as it is written."""
+    return written_rows(record.__class__, [record])[0]
+
+
+def written_rows(kind: type[Any], records: Sequence[Any]) -> list[Any]:
+    """Return *records* of *kind*, or UUIDs, as they are written."""
+    return _write(kind, list(records))
+
+
+def _write(kind: Any, values: list[Any]) -> list[Any]:
+    """Return *values* of *kind* as they are written, None as it is."""
+    if kind is UUID:
+        return _IDS.decode(encode(values))
+    if kind in FORMS:
+        return _write_rows(kind, values)
+    if kind is datetime:
+        return [None if value is None else format_time(value) for value in values]
+    if isinstance(kind, type) and issubclass(kind, Address):
+        return [None if value is None else value.text for value in values]
+    return values
+
+
+def _write_rows(kind: Any, values: list[Any]) -> list[Any]:
+    records = [value for value in values if value is not None]
+    if not records:
+        return values
+    columns = [_write_column(hint, column(records, name)) for name, hint in _hints(kind).items()]
+    rows = starmap(FORMS[kind], zip(*columns, strict=True))
+    return list(rows) if len(records) == len(values) else [None if value is None else next(rows) for value in values]
+
+
+def _write_column(hint: Any, values: list[Any]) -> list[Any]:
+    if get_origin(hint) is not tuple:
+        return _write(_kind(hint), values)
+    read = iter(_write(_kind(hint), list(chain.from_iterable(values))))
+    return [[next(read) for _ in items] for items in values]
+
+
+_IDS = Decoder(list[str | None])
 
 
 # --- what is not canonical ------------------------------------------------------------------------------------------

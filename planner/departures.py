@@ -6,7 +6,7 @@ Promises   what cannot be read back is not forgotten before it is undone: a subs
            plan as a departure for as long as its VMM lives on that sled. Nothing that is wanted departs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from uuid import UUID
 
 from attrs import evolve, frozen
@@ -19,6 +19,15 @@ from blueprints.snapshot import MemberState
 from blueprints.written import WrittenMember, WrittenSubscription
 from planner.draft import Draft
 from planner.life_cycle import processes
+
+
+@frozen
+class Heard:
+    """What a process heard, or was to leave."""
+
+    instance_id: str
+    propolis_id: str
+    group_ip: str
 
 
 def list_departures(draft: Draft) -> Draft:
@@ -39,15 +48,31 @@ def list_departures(draft: Draft) -> Draft:
 def _owed(draft: Draft) -> Iterable[tuple[UUID, Departure, WrittenMember | None]]:
     """Yield the leaves that are owed with the tombstone that says so, None for the parent; none that is wanted."""
     said = [(sled, leave, row) for row, leave in leaves_of(draft) if leave is not None and (sled := row.sled_id)]
-    before = _heard_before(draft)
-    wanted = _wanted(draft) if said or before else frozenset()
+    no_longer = [(sled, row) for sled, rows in _heard_before(draft).items() for row in _missing(draft, sled, rows)]
+    concerned = {str(leave.propolis_id) for _, leave, _ in said} | {row.propolis_id for _, row in no_longer}
+    wanted = _wanted(draft, concerned) if concerned else frozenset()
     for sled, leave, row in said:
         if (str(leave.propolis_id), leave.group_ip.text) not in wanted:
             yield UUID(sled), leave, row
-    for place, rows in before.items():
-        for heard in rows:
-            if (heard.propolis_id, heard.group_ip) not in wanted and _still_lives(draft, place, heard):
-                yield UUID(place), _leave(heard), None
+    for sled, heard in no_longer:
+        if _key(heard) not in wanted and _still_lives(draft, sled, heard):
+            yield UUID(sled), _leave(heard), None
+
+
+def _missing(
+    draft: Draft, sled: str, rows: Sequence[Heard | WrittenSubscription]
+) -> Iterable[Heard | WrittenSubscription]:
+    """Return those of *rows* that nobody shall hear on *sled* any more; most sleds go on as they are."""
+    tables = draft.sled_tables.get(UUID(sled))
+    now = written(tables.subscriptions) if tables is not None else ()
+    if rows == now:
+        return ()
+    wanted = set(map(_key, now))
+    return (row for row in rows if _key(row) not in wanted)
+
+
+def _key(row: Heard | WrittenSubscription) -> tuple[str, str]:
+    return row.propolis_id, row.group_ip
 
 
 def _cause(sled: UUID, leave: Departure, said: list[WrittenMember | None], *, has_parent: bool) -> DepartureCauses:
@@ -61,10 +86,10 @@ def _cause(sled: UUID, leave: Departure, said: list[WrittenMember | None], *, ha
     )
 
 
-def _wanted(draft: Draft) -> frozenset[tuple[str, str]]:
-    """Return the processes with the addresses that they shall hear on whatever sled."""
+def _wanted(draft: Draft, concerned: Set[str]) -> frozenset[tuple[str, str]]:
+    """Return the processes that are *concerned*, with the addresses that they shall hear on whatever sled."""
     tables = [written(its.subscriptions) for its in draft.sled_tables.values()]
-    return frozenset([(row.propolis_id, row.group_ip) for rows in tables for row in rows])
+    return frozenset([_key(row) for rows in tables for row in rows if row.propolis_id in concerned])
 
 
 def remember(draft: Draft, groups: Iterable[HeldGroup]) -> tuple[HeldGroup, ...]:
@@ -82,7 +107,7 @@ def remember(draft: Draft, groups: Iterable[HeldGroup]) -> tuple[HeldGroup, ...]
     )
 
 
-def _memory(sled: str, row: "Heard | WrittenSubscription") -> HeardBy:
+def _memory(sled: str, row: Heard | WrittenSubscription) -> HeardBy:
     leave = _leave(row)
     return HeardBy(
         sled_id=UUID(sled), instance_id=leave.instance_id, propolis_id=leave.propolis_id, group_ip=leave.group_ip
@@ -121,15 +146,6 @@ def _leave_of(draft: Draft, row: WrittenMember, owners: frozenset[tuple[str, str
     return Departure(instance_id=UUID(row.instance_id), propolis_id=UUID(active.id), group_ip=group)
 
 
-@frozen
-class Heard:
-    """What a process heard, or was to leave."""
-
-    instance_id: str
-    propolis_id: str
-    group_ip: str
-
-
 def _leave(row: Heard | WrittenSubscription) -> Departure:
     return Departure(
         instance_id=UUID(row.instance_id),
@@ -143,16 +159,17 @@ def _still_lives(draft: Draft, sled: str, row: Heard | WrittenSubscription) -> b
     return any(vmm.id == row.propolis_id and vmm.sled_id == sled for vmm in alive)
 
 
-def _heard_before(draft: Draft) -> dict[str, list[Heard | WrittenSubscription]]:
+def _heard_before(draft: Draft) -> dict[str, Sequence[Heard | WrittenSubscription]]:
     """Return everything that the parent had somebody hear, or owed, by sled."""
-    found: dict[str, list[Heard | WrittenSubscription]] = {}
+    found: dict[str, Sequence[Heard | WrittenSubscription]] = {}
     if draft.parent is None:
         return found
     for sled, tables in draft.parent.sleds.items():
-        found[str(sled)] = [*written(tables.subscriptions), *map(_heard, tables.departures)]
+        rows = written(tables.subscriptions)
+        found[str(sled)] = [*rows, *map(_heard, tables.departures)] if tables.departures else rows
     for group in draft.parent.held:
         for row in group.heard_by:
-            found.setdefault(str(row.sled_id), []).append(_heard(row))
+            found[str(row.sled_id)] = [*found.get(str(row.sled_id), ()), _heard(row)]
     return found
 
 

@@ -111,7 +111,7 @@ class Home:
 
 def apart(row: WrittenMember, verdict: Apart) -> WrittenApart:
     """Return the note that *row* lets nobody hear, and counts for nothing."""
-    return WrittenApart(row.group_id, row.instance_id, row.id, verdict, None, any=False, sources=())
+    return WrittenApart(row.group_id, row.instance_id, row.id, verdict, None, any=False, sources=[])
 
 
 @frozen(kw_only=True)

@@ -4,15 +4,24 @@ This file does not know how the content came about.
 """
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from attrs import evolve
+from attrs import evolve, fields
 
-from blueprints.blueprint import Blueprint, Content, ParentRef, SledTables, SwitchTables, same_decisions
+from blueprints.blueprint import CONTENT_FIELDS, Blueprint, Content, ParentRef, SledTables, Subscription, SwitchTables
+from blueprints.rows import unread, written
 from blueprints.sealing import sealed
 
 K = TypeVar("K")
 T = TypeVar("T", SwitchTables, SledTables)
+
+
+def recalled(parent: Blueprint) -> Blueprint:
+    """Return *parent* with what its sleds hear as it is written, which is asked for all over."""
+    heard = {sled: unread(Subscription, written(tables.subscriptions)) for sled, tables in parent.sleds.items()}
+    return evolve(
+        parent, sleds={sled: evolve(tables, subscriptions=heard[sled]) for sled, tables in parent.sleds.items()}
+    )
 
 
 def numbered(tables: Mapping[K, T], before: Mapping[K, T], newcomers: int) -> dict[K, T]:
@@ -24,14 +33,47 @@ def numbered(tables: Mapping[K, T], before: Mapping[K, T], newcomers: int) -> di
         newcomers: the generation of tables that the parent does not have. One that was away for a while must not
             come back with a lower one; no generation is above that of its blueprint, so the new blueprint's will do.
     """
-    return {name: _numbered(its, before.get(name), newcomers) for name, its in tables.items()}
+    compare = _Comparison()
+    return {name: _numbered(its, before.get(name), newcomers, compare) for name, its in tables.items()}
 
 
-def _numbered(tables: T, before: T | None, newcomers: int) -> T:
+class _Comparison:
+    """Compares tables list by list, lists that many of them share once."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, int], bool] = {}
+
+    def same(self, tables: T, before: T) -> bool:
+        """Return whether both hold the same, whatever their generations."""
+        names = [attribute.name for attribute in fields(tables.__class__) if attribute.name != "generation"]
+        return all(self._same(getattr(tables, name), getattr(before, name)) for name in names)
+
+    def _same(self, rows: Any, before: Any) -> bool:
+        pair = (id(rows), id(before))  # both outlive the comparison
+        if pair not in self._found:
+            self._found[pair] = bool(rows == before)
+        return self._found[pair]
+
+
+def _numbered(tables: T, before: T | None, newcomers: int, compare: _Comparison) -> T:
     if before is None:
         return evolve(tables, generation=newcomers)
-    same = evolve(tables, generation=before.generation)
-    return same if same == before else evolve(tables, generation=before.generation + 1)
+    return evolve(tables, generation=before.generation + (not compare.same(tables, before)))
+
+
+TABLES = ("switches", "sleds")
+"""What is numbered: equal numbers, as `numbered` gives them, are equal tables."""
+
+
+def _decides_the_same(content: Content, parent: Blueprint) -> bool:
+    """Return whether both decide the same, for whatever causes; *content* is numbered after *parent*."""
+    numbers = [
+        {name: its.generation for name, its in getattr(one, table).items()}
+        for one in (content, parent)
+        for table in TABLES
+    ]
+    others = [name for name in CONTENT_FIELDS if name not in (*TABLES, "causes")]
+    return numbers[:2] == numbers[2:] and all(getattr(content, name) == getattr(parent, name) for name in others)
 
 
 def descend(content: Content, parent: Blueprint | None, snapshot_digest: str) -> Blueprint:
@@ -41,8 +83,9 @@ def descend(content: Content, parent: Blueprint | None, snapshot_digest: str) ->
     """
     if parent is None:
         return sealed(content, None, 1, snapshot_digest)
-    same_causes = snapshot_digest == parent.snapshot_digest or content.causes == parent.causes
-    if same_causes and same_decisions(content, parent):
+    if _decides_the_same(content, parent) and (
+        snapshot_digest == parent.snapshot_digest or content.causes == parent.causes
+    ):
         return parent
     reference = ParentRef(id=parent.id, digest=parent.digest)
     return sealed(content, reference, parent.generation + 1, snapshot_digest)

@@ -20,7 +20,7 @@ from planner.admitted_groups import admit_groups
 from planner.departures import list_departures, remember
 from planner.draft import Draft
 from planner.group_sources import gather_sources
-from planner.lineage import descend, numbered
+from planner.lineage import descend, numbered, recalled
 from planner.next_hops import choose_next_hops
 from planner.provenance import cite
 from planner.receivers import judge_members
@@ -66,7 +66,8 @@ def plan(snapshot: Snapshot, parent: Blueprint | None = None) -> Blueprint:
     if parent is not None and parent.rack_id != snapshot.rack_id:
         mistake = Mistake("rack_id", f"is {parent.rack_id}, the snapshot's is {snapshot.rack_id}")
         raise InputRejectedError("parent", [mistake])
-    content = _content(snapshot, parent) if snapshot.policy.multicast_enabled else _nothing(snapshot, parent)
+    before = recalled(parent) if parent is not None else None
+    content = _content(snapshot, before) if snapshot.policy.multicast_enabled else _nothing(snapshot, before)
     return descend(content, parent, snapshot_digest(snapshot))
 
 

@@ -11,7 +11,7 @@ Promises   L1  live membership, effective instance state and the VMM's sled deci
 This file does not know the life cycle of instances (`planner.life_cycle`), nor sleds (`planner.seats`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from itertools import chain
 from operator import attrgetter
@@ -127,11 +127,11 @@ class _Memory:
         self._parent = parent
 
     @cached_property
-    def _heard(self) -> Mapping[tuple[str, str], Sequence[str]]:
+    def _heard(self) -> Mapping[tuple[str, str], list[str]]:
         rows = (written(tables.subscriptions) for tables in self._parent.sleds.values()) if self._parent else ()
         return {(row.group_ip, row.instance_id): row.sources for row in chain.from_iterable(rows)}
 
-    def of(self, group: str, instance: str) -> Sequence[str] | None:
+    def of(self, group: str, instance: str) -> list[str] | None:
         """Return the sources that *instance* heard *group* from, none for any; None if it did not hear it."""
         return self._heard.get((group, instance))
 
@@ -161,7 +161,7 @@ class _Judge:
         hearers, places, subscriptions = room.hearers, room.places, room.subscriptions
         # One loop for all of it: a large rack's rows do not fit into the caches, and each look at them costs.
         for row in room.rows:
-            sources: Sequence[str] | None = row.source_ips if as_asked else _granted(row, room, self.found)
+            sources: list[str] | None = row.source_ips if as_asked else _granted(row, room, self.found)
             seat = seat_of(row.instance_id) or gone(row.instance_id)
             if sources is None or not seat.plain:
                 seat, sources = self._look_closer(row, room, seat, sources)
@@ -195,8 +195,8 @@ class _Judge:
         return [row for row in rows if first[row.instance_id] is row]
 
     def _look_closer(
-        self, row: WrittenMember, room: _Room, seat: Seat, sources: Sequence[str] | None
-    ) -> tuple[Seat, Sequence[str] | None]:
+        self, row: WrittenMember, room: _Room, seat: Seat, sources: list[str] | None
+    ) -> tuple[Seat, list[str] | None]:
         """Return seat and sources of a member that is granted nothing, or of whose seat something is to be said.
 
         One that is granted nothing keeps what it heard, but only if it hears: the next plan finds it again.
@@ -217,7 +217,7 @@ class _Judge:
         return its, sources
 
 
-def _granted(row: WrittenMember, room: _Room, found: list[Finding]) -> Sequence[str] | None:
+def _granted(row: WrittenMember, room: _Room, found: list[Finding]) -> list[str] | None:
     """Return the sources that switches accept, empty for any; None where nothing can be granted (L3)."""
     asked = row.source_ips
     refused = [room.refused[source] for source in asked if source in room.refused]
@@ -261,15 +261,15 @@ def _check(source: str, room: _Room) -> None:
         room.refused[source] = str(error)
 
 
-def _apart(row: WrittenMember, seat: Seat, sources: Sequence[str] | None) -> Iterable[WrittenApart]:
+def _apart(row: WrittenMember, seat: Seat, sources: list[str] | None) -> Iterable[WrittenApart]:
     """Yield everything that keeps a member, or one of its processes, from hearing; None as *sources*: refused."""
     for verdict, sled in _hindrances(row, seat, sources):
         yield WrittenApart(
-            row.group_id, row.instance_id, row.id, verdict, sled, sources is not None and not sources, sources or ()
+            row.group_id, row.instance_id, row.id, verdict, sled, sources is not None and not sources, sources or []
         )
 
 
-def _hindrances(row: WrittenMember, seat: Seat, sources: Sequence[str] | None) -> Iterable[tuple[Apart, str | None]]:
+def _hindrances(row: WrittenMember, seat: Seat, sources: list[str] | None) -> Iterable[tuple[Apart, str | None]]:
     if sources is None:
         yield Apart.REFUSED, None
     had = not seat.keeps or row.state is MemberState.JOINED

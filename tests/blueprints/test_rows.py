@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,13 +12,14 @@ from hypothesis import given
 from msgspec import structs
 
 from benchmarks.workload import rack
-from blueprints.blueprint import Subscription
+from blueprints.blueprint import Blueprint, Subscription
 from blueprints.columns import column, made
-from blueprints.documents import snapshot_digest, snapshot_from, snapshot_pieces
+from blueprints.documents import blueprint_from, snapshot_digest, snapshot_from, snapshot_pieces
 from blueprints.notation import loads
 from blueprints.quick_documents import quick_snapshot
 from blueprints.rows import Rows, unread, written
 from blueprints.scalars import file_name
+from blueprints.sealing import blueprint_pieces
 from blueprints.snapshot import Instance, Member, Snapshot
 from blueprints.written import FORMS, WrittenInstance, WrittenMember, records_of, refuse_odd, written_of
 from planner import plan
@@ -109,6 +111,22 @@ def test_a_plan_of_written_rows_is_the_plan_of_records(snapshot: Snapshot) -> No
     one, other = plan(again), plan(snapshot)
     assert (one, one.digest, one.body) == (other, other.digest, other.body)
     assert plan(again, other) is other
+
+
+def test_a_plan_that_says_the_same_later_is_the_parent() -> None:
+    """A second later nothing has changed, whether the parent's rows are written or records."""
+    first = plan(SMALL)
+    later = evolve(read(), evaluated_at=SMALL.evaluated_at + timedelta(seconds=1))
+    records = read_back(first)
+    assert any(row.sources for row in first.causes.members), "somebody who is apart named sources"
+    assert not all(row.sources for row in first.causes.members), "and somebody did not"
+    assert plan(later, first) is first
+    assert plan(later, records) is records
+
+
+def read_back(blueprint: Blueprint) -> Blueprint:
+    """Return the blueprint as records, however its rows stand."""
+    return blueprint_from(loads("".join(blueprint_pieces(blueprint)), "b.json"), "b.json")
 
 
 @pytest.mark.parametrize("kind", FORMS, ids=lambda kind: str(kind.__name__))
