@@ -5,22 +5,19 @@ Sources: the API documents of dpd 12 and 13, mgd 13 and sled-agent 49. Source fi
 This file does not know when a body is sent, nor where to.
 """
 
-import json
 from collections.abc import Iterable
 from typing import Any
+
+from msgspec.json import encode
 
 from blueprints.errors import InvariantError
 
 Json = Any
 
 
-_text = json.JSONEncoder(separators=(",", ":")).encode
-"""Made once: making an encoder costs as much as encoding a body."""
-
-
 def encoded(body: Json) -> bytes:
     """Return the bytes of *body* as they are sent; no body is no bytes."""
-    return b"" if body is None else _text(body).encode()
+    return b"" if body is None else encode(body)
 
 
 def _members(row: Any) -> Json:

@@ -51,7 +51,10 @@ def _headers(host: bytes, version: str, length: int, *, typed: bool) -> httpx.He
     return httpx.Headers([*rows, (b"content-type", b"application/json")] if typed else rows)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _url(base: str, path: str) -> httpx.URL:
-    """Return a parsed address: most calls of a run go to few paths, and parsing costs more than sending."""
+    """Return a parsed address: most calls of a run go to few paths, and parsing costs more than sending.
+
+    Paths that name a process or a group come once in a while, and keeping them all takes more than it saves.
+    """
     return httpx.URL(base).copy_with(raw_path=path.encode("ascii"))
