@@ -18,9 +18,10 @@ HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def safe(value: object) -> str:
     """Return *value* as text in which nothing can steer a terminal: such characters are shown as escapes."""
-    return "".join(
-        char.encode("unicode_escape").decode() if category(char) in HIDDEN else char for char in str(value)
-    )
+    text = str(value)
+    if text.isprintable():  # which is stricter: it is false for any blank but the usual one as well
+        return text
+    return "".join(char.encode("unicode_escape").decode() if category(char) in HIDDEN else char for char in text)
 
 
 def say(line: object, *, error: bool = False) -> None:

@@ -62,8 +62,8 @@ def console(*, error: bool = False) -> Console:
     """Return a console on standard output (or error), as wide as the terminal, 118 columns where there is none."""
     stream = sys.stderr if error else sys.stdout
     if stream.isatty():
-        return _Console(file=stream, highlight=False)
-    return _Console(file=_Trimmed(stream), highlight=False, width=118)
+        return _Console(file=stream, highlight=False, emoji=False)
+    return _Console(file=_Trimmed(stream), highlight=False, emoji=False, width=118)
 
 
 def print_json(document: dict[str, Any], *, error: bool = False) -> None:

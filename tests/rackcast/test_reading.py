@@ -7,12 +7,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blueprints.files import read_blueprint, read_snapshot, write_snapshot
 from blueprints.notation import loads
 from rackcast.main import COMMANDS
+from rackcast.saying import HIDDEN, safe
 from tests.rackcast.conftest import Ending, Run
 
 FIVE_MISTAKES: dict[str, Callable[[dict[str, Any]], None]] = {
@@ -249,6 +253,25 @@ def test_names_cannot_steer_the_terminal(run: Run, one_group: Path, tmp_path: Pa
         assert "\x1b[31m" not in out
         assert "\u202e" not in out
         assert "\\x1b[31m[bold]\\u202ered" in out
+
+
+def test_what_people_write_is_shown_to_the_letter(run: Run, one_group: Path, tmp_path: Path) -> None:
+    """Names of pictures between colons stay names, in a comment as in a group's name."""
+    snapshot, blueprint = tmp_path / "s.yaml", tmp_path / "b.json"
+    snapshot.write_text(one_group.read_text().replace("name: market-data", 'name: ":fire:"'))
+    ending = run("plan", snapshot, "--comment", ":rocket: [b]now[/b]", "-o", blueprint)
+    assert (ending.code, ":rocket: [b]now[/b]" in ending.err) == (0, True)
+    assert ":fire:" in run("show", blueprint).out
+
+
+@given(st.text())
+def test_no_text_reaches_a_terminal_with_what_steers_it(text: str) -> None:
+    """All that is hidden is escaped, and nothing else is changed."""
+    said = safe(text)
+    assert not any(category(char) in HIDDEN for char in said)
+    assert said == "".join(
+        char.encode("unicode_escape").decode() if category(char) in HIDDEN else char for char in text
+    )
 
 
 def test_show_json_of_one_group_is_its_rows_everywhere(run: Run, one_group: Path, tmp_path: Path) -> None:
