@@ -133,6 +133,12 @@ def test_what_an_instance_does(key: tuple[str, str | None, bool]) -> None:
     assert len(processes(written_of(vm))) == exists
 
 
+def test_an_instance_without_a_row_is_gone() -> None:
+    """Of an instance that has no row nothing is on any sled."""
+    assert effective_state(None) == "gone"
+    assert processes(None) == ()
+
+
 @pytest.mark.parametrize("member", [state.value for state in MemberState])
 @pytest.mark.parametrize("key", EFFECTIVE, ids=described)
 def test_what_follows_for_a_membership(key: tuple[str, str | None, bool], member: str) -> None:
