@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from benchmarks.workload import Size, rack, tombstones
 from blueprints import laid_out
-from blueprints.blueprint import MemberPort
+from blueprints.blueprint import Blueprint, MemberPort
 from blueprints.causes import NO_CAUSES
 from blueprints.documents import blueprint_from, snapshot_digest, snapshot_document, snapshot_from, snapshot_pieces
 from blueprints.errors import InputRejectedError
@@ -159,14 +159,31 @@ def test_causes_may_be_left_out(snapshot: Snapshot) -> None:
     assert quick_blueprint(BytesIO(text), causes=False) == evolve(blueprint, causes=NO_CAUSES)
 
 
-def test_causes_that_are_left_out_are_read_all_the_same() -> None:
-    """A row of causes with a key that nobody knows is not taken, whatever the digest says."""
-    blueprint = plan(SMALL)
-    text = "".join(blueprint_pieces(blueprint)).replace('"rests_on_members": ', '"unknown": 1, "rests_on_members": ')
+def _resealed(blueprint: Blueprint, text: str) -> bytes:
+    """Return a changed text of *blueprint* under the digest and the id that it would have."""
     digest = digest_of([re.sub(r'^"(id|digest|made)": .*\n', "", text, flags=re.MULTILINE).encode()])
     name = str(uuid5(blueprint.rack_id, digest))
-    text = text.replace(blueprint.digest, digest, 1).replace(str(blueprint.id), name, 1)
-    assert quick_blueprint(BytesIO(text.encode()), causes=False) is None
+    return text.replace(blueprint.digest, digest, 1).replace(str(blueprint.id), name, 1).encode()
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        ("", ""),
+        (r'"rests_on_members": ', '"unknown": 1, "rests_on_members": '),
+        (r'(\n "absent": \[\])', r"\1,\1"),
+        (r'(\n"causes": \{)', r"\1 "),
+    ],
+    ids=["nothing", "a key that nobody knows", "a key twice", "another layout"],
+)
+def test_causes_that_are_left_out_are_read_all_the_same(was: str, now: str) -> None:
+    """Causes that are not as a plan writes them are not taken, whatever the digest says."""
+    blueprint = plan(SMALL)
+    text = "".join(blueprint_pieces(blueprint))
+    changed = re.sub(was, now, text)
+    read = quick_blueprint(BytesIO(_resealed(blueprint, changed)), causes=False)
+    assert (read is not None) is (was == "")
+    assert (changed == text) is (was == "")
 
 
 def test_equal_values_of_a_blueprint_are_one_object() -> None:
