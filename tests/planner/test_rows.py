@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.planner.case_files import CASES, read_expectations
+from tests.planner.case_files import CASES, id_of, read_case, read_expectations
 
 
 class Shown(NamedTuple):
@@ -195,6 +195,22 @@ def test_rows_that_are_not_ours_say_why() -> None:
     """A row is shown by a case or has a reason, never both."""
     assert not set(ROWS) & set(NOT_THE_PLANNERS)
     assert all(NOT_THE_PLANNERS.values())
+
+
+@pytest.mark.parametrize(
+    ("case", "because"),
+    [
+        ("tombstone_on_the_sled_of_the_instance", ["its leave was sent"]),
+        ("tombstone_of_an_instance_elsewhere", ["nothing is left to undo"]),
+        ("tombstone_while_another_row_lets_it_hear", ["nothing is left to undo"]),
+        ("tombstone_on_a_sled_out_of_service", ["its sled is out of service"]),
+        ("tombstone_on_an_unknown_sled", []),
+    ],
+)
+def test_why_a_tombstone_is_released(case: str, because: list[str]) -> None:
+    """A leave was sent only where one is planned; on a sled that nobody knows the note stays."""
+    blueprint = read_case(CASES / case).blueprint
+    assert [row.because for row in blueprint.transitions if row.id == id_of("member-2")] == because
 
 
 DECISIONS = sorted(Path(__file__).parents[2].joinpath("docs", "decisions").glob("*.md"))

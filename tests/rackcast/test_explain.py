@@ -36,7 +36,7 @@ def test_a_subscription_names_its_member_row(tmp_path: Path) -> None:
     entries = told(tmp_path, "group_creating_with_a_member", "subscription")["entries"]
     assert entries
     for entry in entries:
-        facts = {cause["rule"]: cause["any_of"] for cause in entry["because"]}
+        facts = causes_of(entry)
         assert facts["membership"] == [f"member {id_of('member-1')}"]
         assert facts["instance"] == [f"instance {entry['names']['instance']}"]
         assert facts["sled"] == [f"sled {entry['names']['sled']}"]
@@ -86,10 +86,32 @@ def test_an_unknown_selector_is_refused(tmp_path: Path, word: str) -> None:
     assert "nic-filter" in done.output
 
 
+def causes_of(entry: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the causes of an entry by rule."""
+    return {cause["rule"]: cause["any_of"] for cause in entry["because"]}
+
+
+def test_a_group_that_was_planned_before_rests_on_that(tmp_path: Path) -> None:
+    """An old row that shows up late puts nobody aside, because the parent has the group."""
+    entries = told(tmp_path, "group_planned_before_an_old_row_shows_up", "group", "--group", "233.252.0.1")["entries"]
+    assert [causes_of(entry)["group_succeeds"] for entry in entries] == [
+        [f"parent's group {id_of('group-2')}"] for _ in entries
+    ]
+    assert entries
+
+
+def test_a_port_that_is_new_does_not_rest_on_the_parent(tmp_path: Path) -> None:
+    """A sled that moved is where DDM and inventory say; one that stayed is there for the parent's sake as well."""
+    entries = told(tmp_path, "ports_sled_moved", "port", "--switch", "0")["entries"]
+    said = {entry["names"]["sled"]: causes_of(entry)["port"] for entry in entries}
+    told_by_parent = {sled: any(fact.startswith("parent's port") for fact in facts) for sled, facts in said.items()}
+    assert told_by_parent == {str(id_of("sled-a")): False, str(id_of("sled-b")): True}
+
+
 def transition(tmp_path: Path, case: str, *words: str) -> dict[str, list[str]]:
     """Return the causes of the one transition of a case that *words* leave, by rule."""
     (entry,) = told(tmp_path, case, "transition", *words)["entries"]
-    return {cause["rule"]: cause["any_of"] for cause in entry["because"]}
+    return causes_of(entry)
 
 
 def test_a_member_that_joins_names_what_lets_it_hear(tmp_path: Path) -> None:
@@ -122,10 +144,7 @@ def test_members_of_a_group_that_ends_name_it(tmp_path: Path) -> None:
 def test_groups_that_hold_each_other_name_each_other(tmp_path: Path) -> None:
     """Of two groups on one address each is held because of the other."""
     entries = told(tmp_path, "two_groups_on_one_address", "held")["entries"]
-    with_whom = {
-        entry["names"]["group"]: {cause["rule"]: cause["any_of"] for cause in entry["because"]}["held_with"]
-        for entry in entries
-    }
+    with_whom = {entry["names"]["group"]: causes_of(entry)["held_with"] for entry in entries}
     first, third = (str(id_of(name)) for name in ("group-1", "group-3"))
     assert with_whom == {first: [f"group {third}"], third: [f"group {first}"]}
 
