@@ -35,7 +35,7 @@ def fill_sleds(draft: Draft) -> Draft:
             m2p=m2p,
             forwarding=forwarding,
             nic_filters=filters[sled.nics],
-            subscriptions=unread(Subscription, subscriptions[sled.id]),
+            subscriptions=subscriptions[sled.id],
             departures=(),
         )
         for sled in draft.sleds.values()
@@ -58,11 +58,17 @@ def _filters(draft: Draft, nics: tuple[str, ...]) -> tuple[NicFilter, ...]:
     return InOrder(NicFilter(nic=nic, underlay=underlay, mac=mac) for underlay, mac in macs for nic in sorted(nics))
 
 
-def _subscriptions(draft: Draft) -> dict[UUID, list[WrittenSubscription]]:
-    """Return the subscriptions of every sled, empty ones included."""
+def _subscriptions(draft: Draft) -> dict[UUID, tuple[Subscription, ...]]:
+    """Return the subscriptions of every sled, empty ones included; the parent's own where they are the same."""
     rows: dict[str, list[WrittenSubscription]] = {str(sled): [] for sled in draft.sleds}
     for group in draft.by_address:
         audience = draft.audiences[group]
         for sled, row in zip(audience.places, audience.subscriptions, strict=True):
             rows[sled].append(row)
-    return {sled: rows[str(sled)] for sled in draft.sleds}
+    return {sled: _as_before(draft, sled, unread(Subscription, rows[str(sled)])) for sled in draft.sleds}
+
+
+def _as_before(draft: Draft, sled: UUID, rows: tuple[Subscription, ...]) -> tuple[Subscription, ...]:
+    """Return the parent's rows if they equal *rows*: whoever compares them again sees that they are the same."""
+    before = draft.parent.sleds.get(sled) if draft.parent is not None else None
+    return before.subscriptions if before is not None and before.subscriptions == rows else rows
