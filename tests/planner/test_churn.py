@@ -86,8 +86,12 @@ def lines_between(first: Blueprint, second: Blueprint) -> set[str]:
 
 def test_causes_alone_move_no_generation() -> None:
     """Another row of the same membership makes another blueprint, and leaves every target's generation."""
-    snapshot = big_rack(groups=5, instances=8)
+    rack = big_rack(groups=5, instances=8)
+    sleds = {row.id: row.active_vmm.sled_id for row in rack.instances if row.active_vmm}
+    # Everybody is where his row says: no transition names a row.
+    snapshot = evolve(rack, members=[evolve(row, sled_id=sleds[row.instance_id]) for row in rack.members])
     first = plan(snapshot)
+    assert first.transitions == ()
     row = snapshot.members[0]
     other = evolve(row, id=UUID(int=row.id.int ^ 1))
     second = plan(evolve(snapshot, members=[other if each is row else each for each in snapshot.members]), first)
