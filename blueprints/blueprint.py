@@ -10,8 +10,9 @@ Rules, arranged by the constructors (nobody has to sort):
 This file does not know how a plan is made, how a file looks, or devices.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from attrs import field, fields, frozen
@@ -392,6 +393,10 @@ class Content:
     """Why all of the above is as it is."""
 
 
+Named = tuple[UUID, str, tuple[str, ...]]
+"""Id, digest, and the text that they are made of."""
+
+
 @frozen(kw_only=True)
 class Blueprint(Content):
     """A plan with its name and its ancestors."""
@@ -410,10 +415,33 @@ class Blueprint(Content):
     body: tuple[str, ...] | None = field(init=False, default=None, eq=False, repr=False)
     """The canonical text of the content in pieces, where it was made for the digest; a changed blueprint has none."""
 
+    _name: Callable[["Blueprint"], Named] | None = field(init=False, default=None, eq=False, repr=False)
+
     def keep_body(self, body: tuple[str, ...]) -> None:
         """Remember the text of this very content."""
         object.__setattr__(self, "body", body)
 
+    def name_later(self, name: Callable[["Blueprint"], Named]) -> None:
+        """Have *name* make id, digest and text when somebody asks for one of them: it takes its time."""
+        for attribute in LATER:
+            object.__delattr__(self, attribute)
+        object.__setattr__(self, "_name", name)
+
+
+def _made_now(blueprint: Blueprint, attribute: str) -> Any:
+    """Return what was to be made later; asked for whatever the blueprint does not have."""
+    if attribute not in LATER or blueprint._name is None:  # noqa: SLF001  # its own
+        raise AttributeError(f"{type(blueprint).__name__} has no {attribute}")
+    for name, value in zip(LATER, blueprint._name(blueprint), strict=True):  # noqa: SLF001  # its own
+        object.__setattr__(blueprint, name, value)
+    return object.__getattribute__(blueprint, attribute)
+
+
+# Not in the class, where type checkers would see it and take every misspelt attribute for one.
+Blueprint.__getattr__ = _made_now  # type: ignore[attr-defined]
+
+LATER = ("id", "digest", "body")
+"""What `Blueprint.name_later` is about."""
 
 CONTENT_FIELDS = tuple(attribute.name for attribute in fields(Content))
 """The names of what a plan decides, and of why."""

@@ -257,15 +257,17 @@ def _shares_rows(tables: SwitchTables, other: SwitchTables) -> bool:
 def _excesses(limit: Limit, slot: SwitchSlot, occupants: tuple[Occupant, ...]) -> Iterator[Excess]:
     if limit.each and limit.bound is not None:
         occupants = tuple([occupant for occupant in occupants if limit.bound(occupant) > limit.most])
-    shares = [(occupant.group, share) for occupant in occupants if (share := limit.takes(occupant))]
+    taken = list(map(limit.takes, occupants))
+    used = max(taken, default=0) if limit.each else sum(taken)
+    if used <= limit.most:
+        return
+    shares = [(occupant.group, share) for occupant, share in zip(occupants, taken, strict=True) if share]
     if limit.each:
         over = sorted((group.key, group, share) for group, share in shares if share > limit.most)
         yield from (Excess(limit=limit, slot=slot, used=share, group=group) for _, group, share in over)
         return
-    used = sum(share for _, share in shares)
-    if used > limit.most:
-        largest = sorted(shares, key=lambda pair: (-pair[1], pair[0].key))[:5]
-        yield Excess(limit=limit, slot=slot, used=used, largest=tuple(largest), takers=len(shares))
+    largest = sorted(shares, key=lambda pair: (-pair[1], pair[0].key))[:5]
+    yield Excess(limit=limit, slot=slot, used=used, largest=tuple(largest), takers=len(shares))
 
 
 def _planned(content: Content, tables: SwitchTables) -> Iterable[Occupant]:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 
 from attrs import evolve, fields, frozen
 
-from blueprints.blueprint import BLUEPRINT_FORMAT, CONTENT_FIELDS, Blueprint, Content, Made, ParentRef
+from blueprints.blueprint import BLUEPRINT_FORMAT, CONTENT_FIELDS, Blueprint, Content, Made, Named, ParentRef
 from blueprints.file_form import to_file
 from blueprints.lines import outlined
 from blueprints.text import items
@@ -71,7 +71,7 @@ def signed(blueprint: Blueprint, made: Made) -> Blueprint:
 
 
 def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot: str) -> Blueprint:
-    """Return *content* as a blueprint: digest over the canonical text, id from the digest.
+    """Return *content* as a blueprint, whose id and digest are made when somebody asks for them.
 
     Args:
         content: all that the plan decides.
@@ -79,18 +79,24 @@ def sealed(content: Content, parent: ParentRef | None, generation: int, snapshot
         generation: its own.
         snapshot: the digest of the snapshot it was planned from.
     """
-    body = tuple(body_of(content))
-    digest = digest_of(text.encode() for text in with_body(digested_head(parent, generation, snapshot), body))
     blueprint = Blueprint(
-        id=uuid5(content.rack_id, digest),
-        digest=digest,
+        id=content.rack_id,
+        digest="",
         parent=parent,
         generation=generation,
         snapshot_digest=snapshot,
         **parts_named(content, CONTENT_FIELDS),
     )
-    blueprint.keep_body(body)
+    blueprint.name_later(_named)
     return blueprint
+
+
+def _named(blueprint: Blueprint) -> Named:
+    """Return what *blueprint* is called: digest over its canonical text, id from the digest."""
+    body = tuple(body_of(blueprint))
+    head = digested_head(blueprint.parent, blueprint.generation, blueprint.snapshot_digest)
+    digest = digest_of(text.encode() for text in with_body(head, body))
+    return uuid5(blueprint.rack_id, digest), digest, body
 
 
 def digested_head(parent: ParentRef | None, generation: int, snapshot: str) -> Plain:

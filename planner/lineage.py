@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from attrs import evolve, fields
 
 from blueprints.blueprint import CONTENT_FIELDS, Blueprint, Content, ParentRef, SledTables, Subscription, SwitchTables
-from blueprints.rows import unread, written
+from blueprints.rows import Rows, unread, written
 from blueprints.sealing import sealed
 
 K = TypeVar("K")
@@ -18,6 +18,8 @@ T = TypeVar("T", SwitchTables, SledTables)
 
 def recalled(parent: Blueprint) -> Blueprint:
     """Return *parent* with what its sleds hear as it is written, which is asked for all over."""
+    if all(isinstance(tables.subscriptions, Rows) for tables in parent.sleds.values()):
+        return parent
     heard = {sled: unread(Subscription, written(tables.subscriptions)) for sled, tables in parent.sleds.items()}
     return evolve(
         parent, sleds={sled: evolve(tables, subscriptions=heard[sled]) for sled, tables in parent.sleds.items()}

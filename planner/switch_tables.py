@@ -24,7 +24,7 @@ def fill_switches(draft: Draft) -> Draft:
     """Return *draft* with the tables of every switch of the snapshot; rows that are the same on both are shared."""
     externals = [_external(draft, draft.groups[group]) for group in draft.by_address]
     everywhere = InOrder(externals) if draft.snapshot.policy.external_entry is ExternalEntry.EVERY_SWITCH else None
-    routes = InOrder(route for group in draft.by_address for route in _routes(draft, group))
+    routes = InOrder(_routes(draft))
     tables = {}
     wired: list[tuple[MemberPorts, tuple[UnderlayEntry, ...]]] = []
     for slot in draft.snapshot.switches:
@@ -78,13 +78,16 @@ def _filter(sources: GroupSources, *, specific_only: bool) -> tuple[UnicastSourc
     return None if sources.any and not specific_only else sources.specific
 
 
-def _routes(draft: Draft, group: UUID) -> Iterable[MribRoute]:
+def _routes(draft: Draft) -> Iterable[MribRoute]:
     """Yield (*,G) if somebody takes any source, and (S,G) for each source named; nothing without a receiver."""
-    if group not in draft.receiving:
-        return
-    asked = draft.sources[group]
-    wanted: tuple[UnicastSource | None, ...] = (*([None] if asked.any else []), *asked.specific)
-    for source in wanted:
-        yield MribRoute(
-            group=draft.groups[group].address, source=source, underlay_group=draft.underlay[group].address
-        )
+    for group in draft.by_address:
+        if group in draft.receiving:
+            asked, address, underlay = (
+                draft.sources[group],
+                draft.groups[group].address,
+                draft.underlay[group].address,
+            )
+            if asked.any:
+                yield MribRoute(group=address, source=None, underlay_group=underlay)
+            for source in asked.specific:
+                yield MribRoute(group=address, source=source, underlay_group=underlay)

@@ -56,9 +56,10 @@ def plan(
     if too_much and not waive_limits:
         _refuse(too_much)
         ctx.exit(Exit.REFUSED)
-    if blueprint is not before:
-        blueprint = signed(blueprint, _made(**said))
-    write_blueprint(output, blueprint)
+    with bulk():  # the text is made here
+        if blueprint is not before:
+            blueprint = signed(blueprint, _made(**said))
+        write_blueprint(output, blueprint)
     unchanged = blueprint is before
     if as_json:
         print_json({**summary(blueprint), "unchanged": unchanged}, error=output == STANDARD)
