@@ -22,7 +22,7 @@ from blueprints.causes import NO_CAUSES, Causes
 from blueprints.findings import Finding, sorted_findings
 from blueprints.identifiers import FLEET_VNI, MulticastMac, PortId, SwitchSlot, Tag
 from blueprints.ordering import BY_NUMBER, Key, address_key, addresses, by_slot, by_uuid, in_order, maybe_addresses
-from blueprints.snapshot import Policy
+from blueprints.policy import Policy
 from blueprints.words import Word
 
 BLUEPRINT_FORMAT = "rackcast.blueprint/1"

@@ -17,7 +17,7 @@ from attrs import field, frozen
 from blueprints.addresses import Address, ExternalGroup, UnicastSource
 from blueprints.identifiers import PortId, SwitchSlot
 from blueprints.ordering import Key, addresses, in_order
-from blueprints.snapshot import GroupState, Peer, ServiceProcessor, SledPolicy, SledState
+from blueprints.reports import GroupState, Peer, ServiceProcessor, SledPolicy, SledState
 from blueprints.words import Word
 
 MEMORY: Any = {"eq": False}

@@ -34,7 +34,7 @@ from blueprints.errors import FieldError
 from blueprints.findings import Finding
 from blueprints.identifiers import SwitchSlot
 from blueprints.ordering import Key, in_order
-from blueprints.snapshot import Policy
+from blueprints.policy import Policy
 
 Row = M2pEntry | ForwardingEntry | NicFilter
 

@@ -19,7 +19,7 @@ from msgspec.json import encode
 from msgspec.json import format as spaced
 
 from blueprints.addresses import Address
-from blueprints.rows import Rows
+from blueprints.ordering import AsWritten
 from blueprints.scalars import TEXT_TYPES, file_name, is_model, plain
 from blueprints.text import Lines, escaped
 
@@ -38,8 +38,8 @@ def outlined(value: Any) -> Any:
         return {file_name(name): outlined(getattr(value, name)) for name in names}
     if isinstance(value, Mapping):
         return {str(key): outlined(item) for key, item in value.items()}
-    if isinstance(value, Rows):
-        return Lines(value.written, _joined_as_they_are) if value else []
+    if isinstance(value, AsWritten):
+        return Lines(value.written, _joined_as_they_are) if value.written else []
     if isinstance(value, tuple) and value and is_model(value[0].__class__):
         return Lines(value, _joined)
     return plain(value)
@@ -139,7 +139,7 @@ def _lists(convert: Convert, values: Iterable[Any]) -> list[Any]:
 
 
 def _as_written(values: Iterable[Any]) -> list[Any]:
-    return [value.written if isinstance(value, Rows) else value for value in values]
+    return [value.written if isinstance(value, AsWritten) else value for value in values]
 
 
 def _texts(values: Iterable[Any]) -> list[Any]:

@@ -3,7 +3,7 @@
 This file does not know what the rows are; each row says its own `sort_key`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, cast
@@ -27,6 +27,14 @@ class Arranged:
     """What is sorted already, so that nobody has to sort it again: a tuple, or what stands for one."""
 
     __slots__ = ()
+
+
+class AsWritten(Arranged):
+    """Rows that stay as they are written until somebody looks at them (`blueprints.rows`)."""
+
+    __slots__ = ()
+
+    written: Sequence[Any]
 
 
 class InOrder(tuple[Any, ...], Arranged):

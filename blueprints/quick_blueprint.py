@@ -18,11 +18,11 @@ from blueprints.causes import Causes
 from blueprints.file_form import FileContent, from_file, to_file
 from blueprints.laid_out import BLOCK, LaidOut
 from blueprints.lines import outlined
+from blueprints.policy import Policy
 from blueprints.quick import REFUSALS, quick
 from blueprints.scalars import is_model
 from blueprints.sealing import HEAD, Head, digested_head, written_head
 from blueprints.sharing import Shared
-from blueprints.snapshot import Policy
 from blueprints.text import items
 
 _HINTS = {"format": str, **get_type_hints(Head), **get_type_hints(FileContent)}

@@ -7,11 +7,11 @@ which rows there are, nor what they mean.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from blueprints.ordering import Arranged, InOrder
+from blueprints.ordering import AsWritten, InOrder
 from blueprints.written import records_of, written_rows
 
 
-class Rows(Sequence[Any], Arranged):
+class Rows(Sequence[Any], AsWritten):
     """Records in the order in which they stand, equal to a tuple of them; made when the first is asked for."""
 
     __slots__ = ("_records", "kind", "written")

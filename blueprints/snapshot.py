@@ -18,8 +18,38 @@ from attrs import field, frozen
 
 from blueprints.addresses import Address, UnderlayUnicast
 from blueprints.identifiers import FLEET_VNI, PortId, SwitchSlot
-from blueprints.ordering import Arranged, InOrder, Key, addresses, by_slot, in_order, maybe_in_order
+from blueprints.ordering import Arranged, InOrder, addresses, by_slot, in_order, maybe_in_order
+from blueprints.policy import ExternalEntry, MemberPorts, Policy
+from blueprints.reports import GroupState, Peer, ServiceProcessor, SledPolicy, SledState, SpType
 from blueprints.words import Word
+
+__all__ = [
+    "CLOCK_SKEW",
+    "INVENTORY_AGE",
+    "SNAPSHOT_FORMAT",
+    "ExternalEntry",
+    "Group",
+    "GroupState",
+    "Instance",
+    "InstanceState",
+    "Inventory",
+    "Member",
+    "MemberPorts",
+    "MemberState",
+    "Peer",
+    "Policy",
+    "ServiceProcessor",
+    "Sled",
+    "SledPolicy",
+    "SledState",
+    "Snapshot",
+    "Source",
+    "SpType",
+    "Switch",
+    "UnderlayRow",
+    "Vmm",
+    "VmmState",
+]
 
 SNAPSHOT_FORMAT = "rackcast.snapshot/1"
 
@@ -28,51 +58,6 @@ INVENTORY_AGE = timedelta(days=1)
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far clocks of one rack may be apart."""
-
-
-class MemberPorts(Word):
-    """Who writes the members of underlay groups on the switches."""
-
-    CONTROLLER = "controller"
-    DERIVED = "derived"
-
-
-class ExternalEntry(Word):
-    """On which switches the entry of an external group stands."""
-
-    EVERY_SWITCH = "every_switch"
-    ELECTED = "elected"
-
-
-class SledPolicy(Word):
-    """What operators want of a sled."""
-
-    IN_SERVICE = "in_service"
-    NO_PROVISION = "no_provision"
-    EXPUNGED = "expunged"
-
-
-class SledState(Word):
-    """What has become of a sled."""
-
-    ACTIVE = "active"
-    DECOMMISSIONED = "decommissioned"
-
-
-class SpType(Word):
-    """What a service processor sits in."""
-
-    SLED = "sled"
-    SWITCH = "switch"
-    POWER = "power"
-
-
-class GroupState(Word):
-    """Life cycle of a group's row."""
-
-    CREATING = "creating"
-    ACTIVE = "active"
-    DELETING = "deleting"
 
 
 class MemberState(Word):
@@ -129,44 +114,6 @@ class Source:
 
 
 @frozen(kw_only=True)
-class Policy:
-    """What operators have settled for the whole rack."""
-
-    multicast_enabled: bool = True
-    """False: the plan is empty and removes nothing."""
-
-    member_ports: MemberPorts = MemberPorts.CONTROLLER
-    external_entry: ExternalEntry = ExternalEntry.EVERY_SWITCH
-
-    orphan_grace_seconds: int = field(default=60)
-    """How long a group may stand without live members, in seconds from its creation."""
-
-    @orphan_grace_seconds.validator
-    def _not_negative(self, _: object, seconds: int) -> None:
-        if seconds < 0:
-            raise ValueError(f"{seconds} is negative")
-
-
-@frozen(kw_only=True)
-class Peer:
-    """A DDM peer of a switch, as ddmd reports it. Names a sled by host (its serial) or by its underlay address."""
-
-    if_name: str | None = None
-    addr: Address
-    host: str
-    kind: int
-    """0 is a sled, 1 a switch."""
-
-    status: str
-    """``Exchange`` (``Active`` in older spelling) when the peer talks to us."""
-
-    @property
-    def sort_key(self) -> Key:
-        """By interface, then by who answers there."""
-        return (self.if_name or "", self.host, self.addr.key, self.kind, self.status)
-
-
-@frozen(kw_only=True)
 class Switch:
     """One switch: its zone's address, and what it says about its ports."""
 
@@ -192,21 +139,6 @@ class Sled:
 
     underlay_nics: tuple[str, ...] | None = field(default=None, converter=_unique)
     """Usually two, the first wired to switch0; None where the sled was not asked."""
-
-
-@frozen(kw_only=True)
-class ServiceProcessor:
-    """Which board sits in which slot. A sled's slot is its cubby, 0 to 31."""
-
-    type: SpType
-    slot: int
-    serial: str
-    part: str
-
-    @property
-    def sort_key(self) -> Key:
-        """By kind and slot."""
-        return (self.type, self.slot, self.serial, self.part)
 
 
 @frozen(kw_only=True)

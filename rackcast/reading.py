@@ -1,4 +1,4 @@
-"""Documents that a command is given, and a word before one of them takes long.
+"""Blueprints that a command is given, and a word before one of them takes long.
 
 A blueprint without a mistake is read without what finds mistakes and what reads YAML: neither is loaded then.
 This file does not know what commands do with them.
@@ -10,7 +10,6 @@ from functools import partial
 from blueprints.blueprint import Blueprint
 from blueprints.disk import rereadable
 from blueprints.quick_blueprint import quick_blueprint
-from blueprints.snapshot import Snapshot
 from rackcast.saying import say
 
 LONG = 5_000_000
@@ -18,17 +17,6 @@ LONG = 5_000_000
 
 CHARACTERS_A_SECOND = 2_000_000
 """About how fast YAML is read and checked, libyaml being there, on a machine of today."""
-
-
-def read_snapshot(name: str) -> Snapshot:
-    """Return the snapshot in the file *name*.
-
-    Raises:
-        InputRejectedError: all mistakes, each with its path.
-    """
-    from blueprints import files
-
-    return files.read_snapshot(name, before_yaml=partial(_announce, name))
 
 
 def read_blueprint(name: str, *, causes: bool = True) -> Blueprint:
@@ -49,10 +37,10 @@ def read_blueprint(name: str, *, causes: bool = True) -> Blueprint:
         data = file.read()
     from blueprints.files import blueprint_in
 
-    return blueprint_in(data, name, causes=causes, before_yaml=partial(_announce, name))
+    return blueprint_in(data, name, causes=causes, before_yaml=partial(announce, name))
 
 
-def _announce(name: str, length: int) -> None:
+def announce(name: str, length: int) -> None:
     """Say how long reading will take, if that is long: YAML takes many times as long as JSON."""
     if length > LONG:
         size, seconds = f"{length / 1e6:.1f} MB", math.ceil(length / CHARACTERS_A_SECOND)

@@ -25,10 +25,10 @@ from executor.report import Report
 from planner import plan
 from rackcast.packets import probes, send
 from rackcast.progress import shown_progress
-from rackcast.reading import read_snapshot
 from rackcast.round_trip import collected_again
 from rackcast.saying import plural
 from rackcast.simulated import RunningRack, simulated_rack
+from rackcast.snapshots import read_snapshot
 
 SHOWN = 5
 """How many wrong packets are told in words."""

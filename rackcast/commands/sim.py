@@ -9,7 +9,7 @@ import click
 
 from blueprints.files import read_document, write_endpoints
 from blueprints.snapshot import Snapshot
-from rackcast.reading import read_snapshot
+from rackcast.snapshots import read_snapshot
 from simrack.nics import COUNTED, SOCKETS, Nics, nics_that_fit
 from simrack.plot import Plot, faults_from, story_from
 from simrack.rack import Datastore, SimulatedRack

@@ -303,7 +303,7 @@ def test_show_json_of_one_group_is_its_rows_everywhere(run: Run, one_group: Path
 
 @pytest.mark.parametrize("options", [(), ("--group", "market-data"), ("--switch", "0")])
 def test_showing_a_sound_blueprint_loads_nothing_that_finds_mistakes(planned: Path, options: tuple[str, ...]) -> None:
-    """A canonical file is read without cattrs and YAML, and without what commands that touch a rack need."""
+    """A canonical file is read without cattrs, YAML and snapshots, and without what commands at a rack need."""
     words = ["show", str(planned), *options]
     code = f"import sys; from rackcast.main import main\ntry: main({words})\nexcept SystemExit: print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -321,7 +321,8 @@ def test_showing_a_sound_blueprint_loads_nothing_that_finds_mistakes(planned: Pa
         "collector",
         "simrack",
     }
-    assert loaded.isdisjoint(needless | {"blueprints.converter", "blueprints.documents", "blueprints.observation"})
+    needless_of_ours = {"converter", "documents", "observation", "snapshot", "written"}
+    assert loaded.isdisjoint(needless | {f"blueprints.{name}" for name in needless_of_ours})
 
 
 def test_nothing_is_looked_through_when_a_command_has_ended() -> None:
