@@ -116,6 +116,7 @@ class _Room:
         )
 
 
+_JOINED = MemberState.JOINED  # asking an enumeration for a member takes Python code, which tells for every member
 _SOURCES = attrgetter("source_ips")
 _BY_INSTANCE = attrgetter("instance_id")
 
@@ -172,7 +173,7 @@ class _Judge:
                 for process, sled in seat.ports:
                     places.append(sled)
                     subscriptions.append(WrittenSubscription(seat.instance, process, group, sources))
-            settled = row.state is MemberState.JOINED and row.sled_id == seat.home is not None
+            settled = row.state is _JOINED and row.sled_id == seat.home is not None
             if not settled and seat.outdates(row):
                 room.outdated.append((row, seat))
         return room.audience()

@@ -84,7 +84,8 @@ RUNS: Set[VmmState] = frozenset(
 """Where an active VMM in that state receives, for an instance that does not migrate: nearly all of a rack."""
 
 
-_HAS_VMM = InstanceState.VMM
+_HAS_VMM = InstanceState.VMM  # once: asking an enumeration for a member takes Python code
+_RECEIVES = Verdict.RECEIVES
 
 
 def _seat(instance: WrittenInstance, takes_part: Mapping[str, bool], names: Mapping[str, str]) -> Seat:
@@ -92,7 +93,7 @@ def _seat(instance: WrittenInstance, takes_part: Mapping[str, bool], names: Mapp
     if active is not None and active.state in RUNS and not instance.migration_id and instance.state is _HAS_VMM:
         sled = names.get(active.sled_id)
         if sled is not None:  # as all that follows would find, in the case of nearly all
-            return Seat(instance.id, Verdict.RECEIVES, sled, ((active.id, sled),), wanted=True)
+            return Seat(instance.id, _RECEIVES, sled, ((active.id, sled),), wanted=True)
     verdict, wanted = placed(instance)
     if not wanted:
         return Seat(instance.id, verdict)

@@ -25,7 +25,7 @@ SALTS = range(256)
 
 def allocate_underlay(draft: Draft) -> Draft:
     """Return *draft* with an underlay address and a salt for each group; new groups in order of their id."""
-    rows = {row.id: row for row in draft.snapshot.underlay_groups}
+    rows = {row.id.int: row for row in draft.snapshot.underlay_groups}
     found = list(_orphans(draft))
     held: dict[UUID, tuple[Address, str, str]] = {}
     given: dict[UUID, UnderlayGroup] = {}
@@ -35,10 +35,11 @@ def allocate_underlay(draft: Draft) -> Draft:
         except ValueError as error:
             held[group] = (live.address, "underlay_address_refused", str(error))
         else:
-            given |= {group: address} if address is not None else {}
+            if address is not None:
+                given[group] = address
     held |= _shared(draft, given)
     taken = _taken(draft, given)
-    new = sorted(set(draft.groups) - set(given) - set(held))
+    new = sorted([group for group in draft.groups if group not in given and group not in held], key=BY_NUMBER)
     for group in new:
         live = draft.groups[group]
         address = _first_free(live, taken)
@@ -58,16 +59,16 @@ def allocate_underlay(draft: Draft) -> Draft:
 
 
 def _orphans(draft: Draft) -> list[Finding]:
-    named = {row.underlay_group_id for row in draft.snapshot.groups}
+    named = {row.underlay_group_id.int for row in draft.snapshot.groups if row.underlay_group_id is not None}
     return [
         finding("underlay_row_orphaned", f"underlay {row.id}", f"{row.multicast_ip}")
         for row in draft.snapshot.underlay_groups
-        if row.id not in named
+        if row.id.int not in named
     ]
 
 
 def _standing(
-    draft: Draft, live: LiveGroup, rows: dict[UUID, UnderlayRow], found: list[Finding]
+    draft: Draft, live: LiveGroup, rows: dict[int, UnderlayRow], found: list[Finding]
 ) -> UnderlayGroup | None:
     """Return the address that the group has (U1), or None for a new group.
 
@@ -75,7 +76,7 @@ def _standing(
         ValueError: the row's address is not an underlay group.
     """
     subject = f"group {live.row.id}"
-    row = rows.get(live.row.underlay_group_id) if live.row.underlay_group_id else None
+    row = rows.get(live.row.underlay_group_id.int) if live.row.underlay_group_id else None
     if live.row.underlay_group_id is not None and row is None:
         found.append(finding("underlay_row_missing", subject, f"there is no underlay {live.row.underlay_group_id}"))
     stored = UnderlayGroup.of(row.multicast_ip) if row else None
@@ -121,7 +122,7 @@ class _Homes:
     """What can be asked of an address once every group has one."""
 
     draft: Draft
-    rows: Mapping[UUID, UnderlayRow]
+    rows: Mapping[int, UnderlayRow]
     taken: Set[Address]
     given: Mapping[UUID, UnderlayGroup]
     passed: Mapping[UUID, frozenset[UnderlayGroup]]
@@ -133,7 +134,7 @@ class _Homes:
         The salt is the one that leads to the address; the stored one where none does.
         """
         live, before = self.draft.groups[group], self.draft.before.get(group)
-        row = self.rows.get(live.row.underlay_group_id) if live.row.underlay_group_id else None
+        row = self.rows.get(live.row.underlay_group_id.int) if live.row.underlay_group_id else None
         salt = salt_between(live.address, address)
         home = Home(
             address=address,
