@@ -12,6 +12,7 @@ from uuid import UUID
 from attrs import evolve
 
 from blueprints.blueprint import ForwardingEntry, M2pEntry, NextHop, NicFilter, SledTables, Subscription
+from blueprints.columns import made
 from blueprints.identifiers import MulticastMac
 from blueprints.ordering import InOrder
 from blueprints.rows import unread
@@ -21,11 +22,9 @@ from planner.draft import Draft
 
 def fill_sleds(draft: Draft) -> Draft:
     """Return *draft* with the tables of every sled, still without departures."""
-    m2p = InOrder(
-        M2pEntry(group=draft.groups[group].address, underlay=draft.underlay[group].address)
-        for group in draft.by_address
-        if group in draft.receiving
-    )
+    heard = [group for group in draft.by_address if group in draft.receiving]
+    addresses = [draft.groups[group].address for group in heard]
+    m2p = InOrder(made(M2pEntry, [addresses, [draft.underlay[group].address for group in heard]]))
     forwarding = InOrder(_forwarding(draft))
     filters = {nics: _filters(draft, nics) for nics in {sled.nics for sled in draft.sleds.values()}}
     subscriptions = _subscriptions(draft)
@@ -54,8 +53,10 @@ def _forwarding(draft: Draft) -> Iterable[ForwardingEntry]:
 
 def _filters(draft: Draft, nics: tuple[str, ...]) -> tuple[NicFilter, ...]:
     receiving = [draft.underlay[group].address for group in draft.by_underlay if group in draft.receiving]
-    macs = [(underlay, MulticastMac.of_group(underlay)) for underlay in receiving]
-    return InOrder(NicFilter(nic=nic, underlay=underlay, mac=mac) for underlay, mac in macs for nic in sorted(nics))
+    each, several = sorted(nics), len(nics)
+    underlays = [underlay for underlay in receiving for _ in each]
+    macs = [mac for mac in map(MulticastMac.of_group, receiving) for _ in range(several)]
+    return InOrder(made(NicFilter, [each * len(receiving), underlays, macs]))
 
 
 def _subscriptions(draft: Draft) -> dict[UUID, tuple[Subscription, ...]]:

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from attrs import evolve
 
-from blueprints.addresses import UnicastSource, is_source_specific
+from blueprints.addresses import ExternalGroup, UnderlayGroup, UnicastSource, is_source_specific
 from blueprints.blueprint import ExternalEntryRow, GroupSources, MribRoute, SwitchTables, UnderlayEntry
-from blueprints.identifiers import MulticastMac, SwitchSlot
+from blueprints.columns import made
+from blueprints.identifiers import FLEET_VNI, MulticastMac, SwitchSlot
 from blueprints.ordering import InOrder
 from blueprints.snapshot import ExternalEntry
 from planner.draft import Draft, LiveGroup
@@ -78,8 +79,9 @@ def _filter(sources: GroupSources, *, specific_only: bool) -> tuple[UnicastSourc
     return None if sources.any and not specific_only else sources.specific
 
 
-def _routes(draft: Draft) -> Iterable[MribRoute]:
-    """Yield (*,G) if somebody takes any source, and (S,G) for each source named; nothing without a receiver."""
+def _routes(draft: Draft) -> list[MribRoute]:
+    """Return (*,G) if somebody takes any source, and (S,G) for each source named; nothing without a receiver."""
+    rows: list[tuple[ExternalGroup, UnicastSource | None, int, UnderlayGroup]] = []
     for group in draft.by_address:
         if group in draft.receiving:
             asked, address, underlay = (
@@ -88,6 +90,6 @@ def _routes(draft: Draft) -> Iterable[MribRoute]:
                 draft.underlay[group].address,
             )
             if asked.any:
-                yield MribRoute(group=address, source=None, underlay_group=underlay)
-            for source in asked.specific:
-                yield MribRoute(group=address, source=source, underlay_group=underlay)
+                rows.append((address, None, FLEET_VNI, underlay))
+            rows += [(address, source, FLEET_VNI, underlay) for source in asked.specific]
+    return made(MribRoute, list(zip(*rows, strict=True))) if rows else []
