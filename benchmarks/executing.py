@@ -36,7 +36,7 @@ from benchmarks.workload import Size, rack
 from blueprints.blueprint import Blueprint
 from blueprints.documents import endpoints_document, endpoints_from
 from blueprints.endpoints import Endpoints
-from blueprints.files import read_snapshot, write_blueprint, write_snapshot
+from blueprints.files import read_snapshot, write_blueprint, write_endpoints, write_snapshot
 from executor.calls import Call
 from executor.execute import execute
 from executor.limits import LANES, Limits
@@ -304,7 +304,7 @@ def memory(folder: Path, blueprint: Blueprint, snapshot: Path) -> None:
     file, where = folder / "large.blueprint.json", folder / "endpoints.json"
     write_blueprint(str(file), blueprint)
     with served(snapshot) as beside:
-        where.write_text(json.dumps(endpoints_document(beside.endpoints)))
+        write_endpoints(str(where), beside.endpoints)
         command = [sys.executable, "-m", "benchmarks.executing_alone", str(file), str(where), str(folder / "report")]
         said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     demand(said["exit"] == 0, said)

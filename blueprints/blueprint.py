@@ -100,7 +100,7 @@ class PlannedGroup:
         return (self.multicast_ip.key, self.underlay_ip.key, self.id.int)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class MemberPort:
     """A port that gets one copy of each packet of an underlay group."""
 
@@ -114,7 +114,7 @@ class MemberPort:
         return (self.port_id.kind, self.port_id.number, self.link_id, self.direction)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class UnderlayEntry:
     """An underlay group on a switch."""
 
@@ -150,7 +150,7 @@ class ExternalEntryRow:
         return (self.group_ip.key, self.internal_ip.key, self.tag.text)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class MribRoute:
     """A multicast route: (*,G) where ``source`` is None, else (S,G)."""
 
@@ -177,7 +177,7 @@ class SwitchTables:
     mrib_routes: tuple[MribRoute, ...] = field(converter=in_order)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class M2pEntry:
     """A sled's mapping of an external group to its underlay group."""
 
@@ -225,7 +225,7 @@ class ForwardingEntry:
         return (self.underlay.key,)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class NicFilter:
     """An underlay group that a NIC lets in."""
 
@@ -239,7 +239,7 @@ class NicFilter:
         return (self.underlay.key, self.nic, self.mac.text)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)  # most rows of a large blueprint are these: as small as they can be
 class Subscription:
     """What one instance's port hears of one group."""
 

@@ -7,6 +7,7 @@ planner. This file does not know how a plan is made, nor what the rack holds.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import chain
+from uuid import UUID
 
 from attrs import frozen
 
@@ -146,20 +147,45 @@ def _paths(sled: str, its: SledTables, mapped: set[UnderlayGroup]) -> Found:
 
 
 def _hearers_can_hear(blueprint: Blueprint) -> Found:
-    ports: Counter[tuple[object, Address]] = Counter()
     for sled, its in blueprint.sleds.items():
         mapped = {row.group for row in its.m2p}
         for row in its.subscriptions:
-            ports[row.propolis_id, row.group_ip] += 1
             if row.group_ip not in mapped:
                 yield f"sled {sled}", f"{row.instance_id} subscribes to {row.group_ip}, which the sled does not map"
-    for (propolis, group), count in ports.items():
-        if count > 1:
-            yield f"propolis {propolis}", f"subscribes {count} times to {group}"
+    for (propolis, group), count in _heard_again(blueprint).items():
+        yield f"propolis {propolis}", f"subscribes {count} times to {group}"
+
+
+def _heard_again(blueprint: Blueprint) -> dict[tuple[UUID, Address], int]:
+    """Return which process subscribes to which group how often, if more than once.
+
+    Goes by sleds: pairs of all subscriptions at once take more memory than the subscriptions.
+    """
+    homes: dict[UUID, SledTables] = {}
+    sleds = blueprint.sleds.values()
+    several = {
+        row.propolis_id
+        for its in sleds
+        for row in its.subscriptions
+        if homes.setdefault(row.propolis_id, its) is not its
+    }
+    counts: Counter[tuple[UUID, Address]] = Counter()
+    for its in sleds:
+        here = Counter((row.propolis_id, row.group_ip) for row in its.subscriptions)
+        counts.update({pair: count for pair, count in here.items() if count > 1 or pair[0] in several})
+    return {pair: count for pair, count in counts.items() if count > 1}
 
 
 def _nobody_wanted_departs(blueprint: Blueprint) -> Found:
-    wanted = {(row.propolis_id, row.group_ip) for its in blueprint.sleds.values() for row in its.subscriptions}
+    sleds = blueprint.sleds.values()
+    leaving = {(row.propolis_id, row.group_ip) for its in sleds for row in its.departures}
+    wanted = {
+        pair
+        for its in sleds
+        if leaving
+        for row in its.subscriptions
+        if (pair := (row.propolis_id, row.group_ip)) in leaving
+    }
     for sled, its in blueprint.sleds.items():
         for row in its.departures:
             if (row.propolis_id, row.group_ip) in wanted:

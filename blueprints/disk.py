@@ -52,7 +52,10 @@ def _read_packed(name: str) -> bytes:
         return sys.stdin.buffer.read(MAX_BYTES + 1)
     try:
         with Path(name).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+            # As long as the file is and one more: room for what is asked for is taken before anything is read.
+            there = os.fstat(file.fileno()).st_size
+            found = file.read(min(there, MAX_BYTES) + 1)
+            return found if len(found) <= there else found + file.read(MAX_BYTES + 1 - len(found))
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise _rejected(name, getattr(error, "strerror", None) or str(error)) from None
 

@@ -107,7 +107,16 @@ def read_endpoints(name: str) -> Endpoints:
     Raises:
         InputRejectedError: all mistakes, each with its path.
     """
-    return endpoints_from(read_document(name), name)
+    return endpoints_in(read_bytes(name), name)
+
+
+def endpoints_in(data: bytes, name: str) -> Endpoints:
+    """Return the endpoints in *data*, which is what the file *name* holds.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    return endpoints_from(loads(text_of(data, name), name), name)
 
 
 def write_snapshot(name: str, snapshot: Snapshot) -> None:

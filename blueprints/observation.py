@@ -29,7 +29,7 @@ from blueprints.ordering import (
 OBSERVATION_FORMAT = "rackcast.observation/1"
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class SeenMember:
     """A member of an underlay group as a switch reports it."""
 
@@ -43,7 +43,7 @@ class SeenMember:
         return (self.port_id, self.link_id, self.direction)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class SeenUnderlay:
     """An underlay group that a switch reports. Its two group ids mean nothing beyond that switch: left out."""
 
@@ -79,7 +79,7 @@ class SeenExternal:
         return (self.group_ip.key, self.tag)
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, weakref_slot=False)
 class SeenRoute:
     """A static multicast route that mgd keeps."""
 

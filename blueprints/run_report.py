@@ -4,6 +4,7 @@ This file does not know how a blueprint is carried out, nor what follows from a 
 """
 
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from attrs import frozen
@@ -51,3 +52,7 @@ class CarriedOut:
     def naming(cls, blueprint: Blueprint) -> "CarriedOut":
         """Return the name of *blueprint*."""
         return cls(id=blueprint.id, digest=blueprint.digest, generation=blueprint.generation)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"id": str(self.id), "digest": self.digest, "generation": self.generation}

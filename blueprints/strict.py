@@ -4,8 +4,12 @@ This file does not know daemons.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn, TypeVar
+
+from attrs import field, frozen
+from msgspec import MsgspecError, Raw
+from msgspec.json import Decoder
 
 from blueprints.addresses import Address
 from blueprints.errors import BadAnswerError
@@ -15,12 +19,44 @@ Json = Any
 Object = dict[str, Json]
 
 
+LONG = 1 << 18
+"""Octets from which on a list is taken apart first: parsed as a whole it takes four times its text in memory."""
+
+_ROWS = Decoder(list[Raw])
+
+
+@frozen(eq=False)
+class LongList:
+    """A JSON list of many rows, each of which is parsed when somebody comes to it."""
+
+    _rows: list[Raw] = field(repr=False)
+    depth: int
+    """How deep each row may be nested."""
+
+    def __iter__(self) -> Iterator[Json]:
+        """Yield the rows.
+
+        Raises:
+            BadAnswerError: see `parse_json`.
+        """
+        return (parse_json(bytes(row), depth=self.depth) for row in self._rows)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._rows)
+
+
 def parse_json(content: bytes, *, depth: int) -> Json:
-    """Return the JSON value in *content*.
+    """Return the JSON value in *content*; a long list as a `LongList`, whose rows are still to be parsed.
 
     Raises:
         BadAnswerError: not JSON, a key twice in one object, NaN or infinity, or nested deeper than *depth*.
     """
+    if len(content) >= LONG and content[:1] == b"[" and depth:
+        try:
+            return LongList(_ROWS.decode(content), depth - 1)
+        except (MsgspecError, UnicodeDecodeError):
+            pass  # what is wrong is told below
     try:
         text = content.decode("utf-8")
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
@@ -76,9 +112,9 @@ def obj(value: Json, where: str) -> Object:
     return _typed(value, where, dict, "an object")
 
 
-def items(value: Json, where: str) -> list[Json]:
+def items(value: Json, where: str) -> "list[Json] | LongList":
     """Return *value* if it is a list."""
-    return _typed(value, where, list, "a list")
+    return value if type(value) is LongList else _typed(value, where, list, "a list")
 
 
 def required(table: Object, key: str, where: str) -> Json:

@@ -6,6 +6,7 @@ has an endpoints file need not load what that takes.
 """
 
 from blueprints.run_report import Outcome
+from executor import lean as _lean  # noqa: F401  # before anybody loads httpx
 from executor.compare import Comparison, compare
 from executor.execute import execute
 from executor.fence import TargetStore

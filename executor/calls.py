@@ -3,7 +3,7 @@
 This file does not know the order of requests, nor how they are sent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from urllib.parse import quote
@@ -25,6 +25,9 @@ _MEMBERSHIP_PATHS: Mapping[SubscriptionForm, str] = MappingProxyType(
         SubscriptionForm.VMM: "/vmms/{row.propolis_id}/multicast-group",
     }
 )
+
+BATCH_ROWS = 500
+"""How many rows go in one request that takes a list."""
 
 
 @frozen(kw_only=True)
@@ -88,8 +91,14 @@ def calls_for(changes: Iterable[Change], subscriptions: SubscriptionForm) -> Joi
     """
     parts = sorted_changes((), changes) if not isinstance(changes, Changes) else sorted_changes(changes.parts, ())
     alone = [Made(part, partial(_alone, subscriptions)) for part in parts.parts if not FORMS[part.kind].batch]
-    batches = tuple(call_for(part, subscriptions) for part in parts.parts if FORMS[part.kind].batch)
-    return Joined([*alone, batches])
+    batches = [batch for part in parts.parts if FORMS[part.kind].batch for batch in _batches(part)]
+    return Joined([*alone, tuple(call_for(batch, subscriptions) for batch in batches)])
+
+
+def _batches(part: Sequence[Change]) -> Iterator[Sequence[Change]]:
+    """Yield *part* in batches that are answered in time, and of which one refused row undoes few others."""
+    for start in range(0, len(part), BATCH_ROWS):
+        yield part[start : start + BATCH_ROWS]
 
 
 def _alone(subscriptions: SubscriptionForm, change: Change) -> Call:

@@ -5,16 +5,21 @@ other targets; the changes themselves are made when somebody asks for them. This
 change, nor how one is found.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
+from types import MappingProxyType
+from typing import Any
 
 from attrs import field, frozen
 
 from blueprints.addresses import Address
 from blueprints.observation import Silence
+from blueprints.ordering import Key
 from executor.changes import KIND_RANKS, Change, Conflict, Foreign, Kind, MembersElsewhere
-from executor.joined import Joined, Lazy, some
+from executor.joined import Joined, Lazy, Made, some
 from executor.targets import Target
 
 _WHOSE = attrgetter("kind", "target")
@@ -75,9 +80,44 @@ def as_changes(changes: Iterable[Change]) -> Changes:
     return Changes.made(changes)
 
 
+_SUBJECTS: Mapping[Kind, Callable[[Any], Address]] = MappingProxyType(
+    {Kind.EXTERNAL_CREATE: attrgetter("group_ip"), Kind.ROUTE_PUT: attrgetter("group")}
+)
+"""Kinds that a switch that is empty lacks by the thousand, and what they are about, by their rows."""
+
+
+def parted(changes: Iterable[Change]) -> Iterator[Part]:
+    """Yield *changes*, in any order, by kind and target, each part sorted and held as small as it can be."""
+    parts: defaultdict[tuple[Kind, Target], list[Change]] = defaultdict(list)
+    for change in changes:
+        parts[change.kind, change.target].append(change)
+    for (kind, target), part in parts.items():
+        part.sort(key=_place)
+        yield Part(kind=kind, target=target, of=_as_rows(kind, target, part))
+
+
+def _place(change: Change) -> Key:
+    return (change.subject.key, change.row.sort_key)
+
+
+def _as_rows(kind: Kind, target: Target, changes: Sequence[Change]) -> Sequence[Change]:
+    """Return *changes* as the rows that they are made of, if those say everything."""
+    if kind not in _SUBJECTS:
+        return tuple(changes)
+    make = partial(_of_row, kind, target)
+    if all(make(change.row) == change for change in changes):
+        return Made(tuple(change.row for change in changes), make)
+    return tuple(changes)
+
+
+def _of_row(kind: Kind, target: Target, row: Any) -> Change:
+    subject = _SUBJECTS[kind](row)
+    return Change(kind=kind, target=target, groups=(subject,), subject=subject, row=row)
+
+
 def sorted_changes(parts: Iterable[Part], changes: Iterable[Change]) -> Changes:
     """Return *parts*, each sorted, and *changes* as one list in order."""
-    several = [*parts, *Changes.made(sorted(changes, key=attrgetter("sort_key"))).parts]
+    several = [*parts, *parted(changes)]
     several.sort(key=attrgetter("sort_key"))
     whose = [part.sort_key for part in several]
     if len(set(whose)) < len(whose):

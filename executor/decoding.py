@@ -11,6 +11,7 @@ This file does not know how answers are fetched.
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from functools import lru_cache
+from sys import intern
 from typing import TypeVar
 
 from blueprints.addresses import Address
@@ -134,7 +135,7 @@ def underlay(value: Json, where: str) -> SeenUnderlay:
     """Return an underlay group."""
     table = obj(value, where)
     members = list_of(table, "members", where, _member)
-    return SeenUnderlay(group_ip=address(table, "group_ip", where), tag=text(table, "tag", where), members=members)
+    return SeenUnderlay(group_ip=address(table, "group_ip", where), tag=_tag(table, where), members=members)
 
 
 def _member(value: Json, where: str) -> SeenMember:
@@ -172,7 +173,7 @@ def external(value: Json, where: str) -> SeenExternal:
     target = None if nat is None else obj(nat, f"{where}.nat_target")
     return SeenExternal(
         group_ip=address(table, "group_ip", where),
-        tag=text(table, "tag", where),
+        tag=_tag(table, where),
         internal_ip=None if target is None else address(target, "internal_ip", where),
         inner_mac=None if target is None else _mac(required(target, "inner_mac", where), where),
         vni=None if target is None else integer(target, "vni", where, limit=0xFFFFFF),
@@ -189,11 +190,16 @@ def group_id(value: Json, where: str) -> int | None:
     )
 
 
+def _tag(table: Object, where: str) -> str:
+    """Return the tag: both groups of an address have it, on every switch, and it is held once."""
+    return intern(text(table, "tag", where))
+
+
 def _mac(value: Json, where: str) -> str:
     octets = items(obj(value, where).get("a"), f"{where}.inner_mac")
     if len(octets) != 6 or any(type(octet) is not int or not 0 <= octet <= 255 for octet in octets):
         bad(f"{where}.inner_mac", "six octets", octets)
-    return bytes(octets).hex(":")
+    return intern(bytes(octets).hex(":"))
 
 
 def _sources(table: Object, where: str) -> list[Address] | None:

@@ -24,7 +24,7 @@ from blueprints.observation import Observation, Silence, SledObservation, Switch
 from blueprints.snapshot import MemberPorts
 from executor.actions import FORMS, Effect
 from executor.changes import ADDRESS_MOVES, Change, Conflict, Foreign, MembersElsewhere
-from executor.changeset import Changes, Difference, Part, sorted_changes
+from executor.changeset import Changes, Difference, Part, parted, sorted_changes
 from executor.drains import REFILTERS, Zones, drained
 from executor.ownership import Ownership, mappings_seen, ownership
 from executor.sled_differences import Alike, SledView, sled_differences
@@ -65,7 +65,7 @@ def differences(
             found.add(comparison.only_read(target))
     conflicts = sorted(found.conflicts, key=BY_SORT_KEY)
     blocked = {(conflict.group, conflict.target.place) for conflict in conflicts}
-    changes = _unblocked(sorted_changes(found.parts, found.changes), blocked)
+    changes = _unblocked(sorted_changes(found.parts, ()), blocked)
     if changes.of(REFILTERS):
         detoured = drained(tuple(changes), content, observation, known=zones, silent=unknown, blocked=blocked)
         changes = sorted_changes((), detoured)
@@ -87,29 +87,28 @@ class _Sorted:
     """Items by what they are, in the order in which they were found."""
 
     parts: list[Part] = field(factory=list, init=False)
-    """Changes of sleds, many at once."""
-
-    changes: list[Change] = field(factory=list, init=False)
     asserts: list[Part] = field(factory=list, init=False)
     conflicts: list[Conflict] = field(factory=list, init=False)
     foreign: list[Foreign] = field(factory=list, init=False)
     members_elsewhere: list[MembersElsewhere] = field(factory=list, init=False)
 
     def add(self, items: Iterable[Item | Part]) -> None:
-        """Put *items* where they belong."""
+        """Put *items*, all of one target, where they belong."""
+        changes: list[Change] = []
         for item in items:
             if isinstance(item, Part):
                 (self.asserts if item.kind in REASSERTED else self.parts).append(item)
             elif isinstance(item, Change) and item.kind in REASSERTED:
                 self.asserts.extend(Changes.made([item]).parts)
             elif isinstance(item, Change):
-                self.changes.append(item)
+                changes.append(item)
             elif isinstance(item, Conflict):
                 self.conflicts.append(item)
             elif isinstance(item, Foreign):
                 self.foreign.append(item)
             elif isinstance(item, MembersElsewhere):
                 self.members_elsewhere.append(item)
+        self.parts.extend(parted(changes))
 
 
 def _unblocked(changes: Changes, blocked: Collection[tuple[Address, str]]) -> Changes:

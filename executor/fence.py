@@ -19,7 +19,6 @@ from uuid import UUID
 from attrs import define, field, frozen
 
 from blueprints.blueprint import Blueprint
-from blueprints.converter import structure, unstructure
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.run_report import CarriedOut
 from blueprints.text import dumps
@@ -59,6 +58,8 @@ class TargetStore:
             InputRejectedError: the store is there and does not say.
         """
         document = durable.read_document(self.path, TARGET_FORMAT)
+        from blueprints.converter import structure
+
         return None if document is None else structure(document, CurrentTarget, str(self.path))
 
     def advance(self, blueprint: Blueprint, *, at: datetime | None = None) -> str | None:
@@ -78,6 +79,8 @@ class TargetStore:
                 if refused:
                     return refused
             target = CurrentTarget(rack_id=blueprint.rack_id, blueprint=CarriedOut.naming(blueprint), set_at=at)
+            from blueprints.converter import unstructure
+
             durable.write(self.path, dumps({"format": TARGET_FORMAT, **unstructure(target)}).encode())
         return None
 

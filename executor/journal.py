@@ -16,7 +16,6 @@ from attrs import field, frozen
 
 from blueprints.addresses import Address, ExternalGroup
 from blueprints.blueprint import Departure
-from blueprints.converter import structure, unstructure
 from blueprints.errors import InputRejectedError, Mistake
 from blueprints.ordering import Key, in_order
 from blueprints.text import dumps
@@ -102,6 +101,8 @@ class JournalFile:
             return Intents()
         if document.pop("rack_id", None) != str(rack_id):
             raise InputRejectedError(str(self.path), [Mistake("rack_id", f"not the journal of rack {rack_id}")])
+        from blueprints.converter import structure
+
         return structure(document, Intents, str(self.path))
 
     def record(self, rack_id: UUID, intents: Intents) -> None:
@@ -110,5 +111,7 @@ class JournalFile:
         Raises:
             OSError: it is not known to be on disk.
         """
+        from blueprints.converter import unstructure
+
         document = {"format": JOURNAL_FORMAT, "rack_id": str(rack_id), **unstructure(intents)}
         self.write(self.path, dumps(document).encode())

@@ -12,7 +12,6 @@ from attrs import field, frozen
 
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
-from blueprints.converter import unstructure
 from blueprints.run_report import REPORT_FORMAT, CarriedOut, Outcome
 from blueprints.text import Lines, one_line, pieces
 from executor.actions import FORMS, Observability
@@ -106,7 +105,7 @@ class Report:
     def _document(self, actions: Json) -> dict[str, Json]:
         return {
             "format": REPORT_FORMAT,
-            "blueprint": unstructure(self.blueprint),
+            "blueprint": self.blueprint.as_json(),
             "outcome": self.outcome.value,
             "exit_code": self.exit_code,
             "dry_run": self.dry_run,

@@ -39,9 +39,12 @@ def as_http(base: str, request: Request, version: str) -> httpx.Request:
     return made
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _headers(host: bytes, version: str, length: int, *, typed: bool) -> httpx.Headers:
-    """Return what goes with a body of that length; requests copy it."""
+    """Return what goes with a body of that length; requests copy it.
+
+    Calls that follow each other are of few lengths: keeping more takes more than it saves.
+    """
     rows = [
         (b"host", host),
         (b"api-version", version.encode("ascii")),

@@ -7,7 +7,7 @@ This file does not know the other switches, nor what is sent.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from blueprints.addresses import Address
 from blueprints.blueprint import ExternalEntryRow, MemberPort, MribRoute, SwitchTables, UnderlayEntry
@@ -34,14 +34,18 @@ class SwitchView:
     elsewhere: Mapping[Address, str]
     """External group to another switch that shall hold it: it must, before this one may lose it."""
 
-    @property
-    def dpd(self) -> Target:
-        """The daemon of the first two tables."""
+    dpd: Target = field(init=False)
+    """The daemon of the first two tables."""
+
+    mgd: Target = field(init=False)
+    """The daemon of the routes."""
+
+    @dpd.default
+    def _dpd(self) -> Target:
         return Target.dpd(self.slot)
 
-    @property
-    def mgd(self) -> Target:
-        """The daemon of the routes."""
+    @mgd.default
+    def _mgd(self) -> Target:
         return Target.mgd(self.slot)
 
 
@@ -72,7 +76,7 @@ def _underlay(view: SwitchView, wanted: UnderlayEntry, seen: SeenUnderlay | None
     group = view.ours.group_of(wanted.group_ip, wanted.tag.text)
 
     def change(kind: Kind, row: object) -> Change:
-        return Change(kind=kind, target=view.dpd, groups=[group], subject=wanted.group_ip, row=row, seen=seen)
+        return Change(kind=kind, target=view.dpd, groups=(group,), subject=wanted.group_ip, row=row, seen=seen)
 
     create = change(Kind.UNDERLAY_CREATE, evolve(wanted, members=()) if view.derived else wanted)
     if view.ours.holds(group, wanted.group_ip, tag=seen.tag if seen else ""):
@@ -124,7 +128,7 @@ def _external(
 
     def change(kind: Kind, row: object) -> Change:
         return Change(
-            kind=kind, target=view.dpd, groups=[wanted.group_ip], subject=wanted.group_ip, row=row, seen=seen
+            kind=kind, target=view.dpd, groups=(wanted.group_ip,), subject=wanted.group_ip, row=row, seen=seen
         )
 
     if view.ours.holds(wanted.group_ip, wanted.internal_ip, tag=seen.tag if seen else ""):
@@ -163,7 +167,7 @@ def _unwanted_external(view: SwitchView, seen: SeenExternal, rebuilt: set[Addres
     kind = Kind.REBUILD_EXTERNAL if seen.internal_ip in rebuilt else Kind.EXTERNAL_DELETE
     via = view.elsewhere.get(seen.group_ip, "")
     return Change(
-        kind=kind, target=view.dpd, groups=[seen.group_ip], subject=seen.group_ip, row=seen, seen=seen, via=via
+        kind=kind, target=view.dpd, groups=(seen.group_ip,), subject=seen.group_ip, row=seen, seen=seen, via=via
     )
 
 
@@ -209,7 +213,7 @@ def _route(view: SwitchView, wanted: MribRoute, seen: SeenRoute | None) -> Itera
         yield Change(
             kind=Kind.ROUTE_PUT,
             target=view.mgd,
-            groups=[wanted.group],
+            groups=(wanted.group,),
             subject=wanted.group,
             row=wanted,
             seen=seen,
@@ -225,7 +229,7 @@ def _unwanted_route(view: SwitchView, seen: SeenRoute) -> Item:
     return Change(
         kind=Kind.ROUTE_WITHDRAW,
         target=view.mgd,
-        groups=[seen.group],
+        groups=(seen.group,),
         subject=seen.group,
         row=seen,
         seen=seen,

@@ -12,8 +12,8 @@ import click
 from attrs import frozen
 
 from blueprints.endpoints import Endpoints, SubscriptionForm
-from blueprints.files import read_endpoints
 from blueprints.observation import Silence
+from rackcast.reading import read_endpoints
 
 
 @frozen(kw_only=True)

@@ -1,6 +1,6 @@
-"""Blueprints that a command is given, and a word before one of them takes long.
+"""Blueprints and endpoints that a command is given, and a word before one of them takes long.
 
-A blueprint without a mistake is read without what finds mistakes and what reads YAML: neither is loaded then.
+What is without a mistake is read without what finds mistakes and what reads YAML: neither is loaded then.
 This file does not know what commands do with them.
 """
 
@@ -8,8 +8,10 @@ import math
 from functools import partial
 
 from blueprints.blueprint import Blueprint
-from blueprints.disk import rereadable
+from blueprints.disk import read_bytes, rereadable
+from blueprints.endpoints import Endpoints
 from blueprints.quick_blueprint import quick_blueprint
+from blueprints.quick_endpoints import quick_endpoints
 from rackcast.saying import say
 
 LONG = 5_000_000
@@ -38,6 +40,21 @@ def read_blueprint(name: str, *, causes: bool = True) -> Blueprint:
     from blueprints.files import blueprint_in
 
     return blueprint_in(data, name, causes=causes, before_yaml=partial(announce, name))
+
+
+def read_endpoints(name: str) -> Endpoints:
+    """Return the endpoints in the file *name*.
+
+    Raises:
+        InputRejectedError: all mistakes, each with its path.
+    """
+    data = read_bytes(name)
+    quickly = quick_endpoints(data)
+    if quickly is not None:
+        return quickly
+    from blueprints.files import endpoints_in
+
+    return endpoints_in(data, name)
 
 
 def announce(name: str, length: int) -> None:

@@ -1,4 +1,4 @@
-"""What people see: tables and lines in a terminal, JSON for programs.
+"""What people see: tables and lines in a terminal.
 
 Every text that came from outside passes `rackcast.saying.safe`. This file does not know commands.
 """
@@ -9,16 +9,14 @@ import re
 import sys
 from collections.abc import Iterable
 from io import StringIO
-from typing import Any, NoReturn, TextIO
+from typing import NoReturn, TextIO
 
-import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from blueprints.findings import Finding, Severity
-from blueprints.text import dumps
 from rackcast.saying import safe
 
 STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
@@ -64,17 +62,6 @@ def console(*, error: bool = False) -> Console:
     if stream.isatty():
         return _Console(file=stream, highlight=False, emoji=False)
     return _Console(file=_Trimmed(stream), highlight=False, emoji=False, width=118)
-
-
-def print_json(document: dict[str, Any], *, error: bool = False) -> None:
-    """Print *document* as JSON, one entry a line, on standard output (or error)."""
-    click.echo(dumps(document).encode(), nl=False, err=error)
-
-
-def print_pieces(texts: Iterable[str]) -> None:
-    """Print *texts* one after the other on standard output, always UTF-8."""
-    for text in texts:
-        click.echo(text.encode(), nl=False)
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:

@@ -93,7 +93,13 @@ EDGE_LIBRARIES = frozenset({"asyncio", "dns", "httptools", "httpx", "socket"})
 LATE_IMPORTS: Mapping[str, frozenset[str]] = {
     # The command answers `--help` and `show` without waiting for libraries that only other sub-commands need.
     "rackcast": frozenset({"click", "dns", "httpx", "networkx", "rich", "structlog", "uvicorn", "yaml"})
-    | MAY_IMPORT["rackcast"],
+    | MAY_IMPORT["rackcast"]
+    | {"rackcast"},
+    # JSON is read without YAML, and a run without a journal or a target store is one without cattrs: a process that
+    # executes has an eighth of its memory to spare for libraries.
+    "blueprints/notation.py": frozenset({"blueprints"}),
+    "executor/fence.py": frozenset({"blueprints"}),
+    "executor/journal.py": frozenset({"blueprints"}),
 }
 """File or package -> the modules that it may import inside functions."""
 

@@ -9,8 +9,9 @@ from blueprints.findings import Severity, heaviest_first
 from rackcast.bulk import bulk
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.exits import Exit
+from rackcast.output import print_json
 from rackcast.reading import read_blueprint
-from rackcast.terminal import console, findings_table, print_json, table
+from rackcast.terminal import console, findings_table, table
 
 
 @click.command()

@@ -29,7 +29,8 @@ from rackcast.collected import print_collection
 from rackcast.collecting import Sources, collected
 from rackcast.commands.options import dsn_option, json_option, prefix_option
 from rackcast.exits import Exit
-from rackcast.terminal import console, print_json
+from rackcast.output import print_json
+from rackcast.terminal import console
 
 _KEY_BYTES = 32
 

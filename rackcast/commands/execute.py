@@ -19,11 +19,10 @@ from rackcast.commands.options import blueprint_argument, json_option, rack_opti
 from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
 from rackcast.interrupts import terminable
+from rackcast.output import print_pieces
 from rackcast.progress import shown_progress
 from rackcast.reading import read_blueprint
-from rackcast.reports import print_calls, print_report
 from rackcast.saying import say
-from rackcast.terminal import console, print_pieces
 
 
 @click.command()
@@ -62,10 +61,17 @@ def execute(
     if as_json:
         print_pieces(done.pieces())
     else:
-        if dry_run:
-            print_calls(done)
-        print_report(console(error=dry_run), done)
+        _print_for_people(done, dry_run=dry_run)
     ctx.exit(done.exit_code)
+
+
+def _print_for_people(done: Report, *, dry_run: bool) -> None:
+    from rackcast.reports import print_calls, print_report  # what draws tables, which `--json` does without
+    from rackcast.terminal import console
+
+    if dry_run:
+        print_calls(done)
+    print_report(console(error=dry_run), done)
 
 
 def _is_file(name: str) -> bool:

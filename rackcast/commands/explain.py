@@ -18,9 +18,10 @@ from blueprints.identifiers import SwitchSlot
 from rackcast.bulk import bulk
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.naming import the_one
+from rackcast.output import print_json
 from rackcast.reading import read_blueprint
 from rackcast.saying import safe
-from rackcast.terminal import console, print_json, table
+from rackcast.terminal import console, table
 
 TABLES = {
     "group": "groups",

@@ -19,9 +19,10 @@ from rackcast.commands.options import json_option, rack_options
 from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
 from rackcast.exits import Exit
+from rackcast.output import print_json
 from rackcast.reading import read_blueprint
 from rackcast.reports import print_classes
-from rackcast.terminal import console, print_json, table
+from rackcast.terminal import console, table
 
 
 @click.command()

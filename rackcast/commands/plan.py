@@ -18,10 +18,11 @@ from rackcast import __version__
 from rackcast.bulk import bulk
 from rackcast.commands.options import json_option
 from rackcast.exits import Exit
+from rackcast.output import print_json
 from rackcast.reading import read_blueprint
 from rackcast.saying import say
 from rackcast.snapshots import read_snapshot
-from rackcast.terminal import console, print_json
+from rackcast.terminal import console
 from rackcast.views import headline, summary
 
 

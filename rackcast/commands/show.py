@@ -4,9 +4,10 @@ import click
 
 from rackcast.bulk import bulk
 from rackcast.commands.options import blueprint_argument, json_option
+from rackcast.output import print_json
 from rackcast.reading import read_blueprint
 from rackcast.selection import select, selected_document
-from rackcast.terminal import console, print_json
+from rackcast.terminal import console
 from rackcast.views import overview, show_group, show_sled, show_switch
 
 

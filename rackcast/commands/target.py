@@ -9,9 +9,9 @@ from executor.fence import TARGET_FORMAT, CurrentTarget, TargetStore
 from rackcast.commands.execute import sound
 from rackcast.commands.options import blueprint_argument, json_option
 from rackcast.exits import Exit
+from rackcast.output import print_json
 from rackcast.reading import read_blueprint
 from rackcast.saying import say
-from rackcast.terminal import print_json
 
 store_option = click.option("--store", metavar="PATH", required=True, help="The file that says what the target is.")
 
