@@ -69,19 +69,29 @@ def shared_serials(draft: Draft) -> Iterable[Finding]:
             yield finding("sled_serial_shared", f"sled {sled.id}", f"serial {sled.serial}")
 
 
-def ddm_claims(draft: Draft, slot: SwitchSlot) -> Claims:
-    """Return what the DDM peers of *slot* say: a peer names a sled by serial, else by underlay address."""
+def _named(draft: Draft, slot: SwitchSlot) -> Iterable[tuple[PortId, int, UUID | None]]:
+    """Yield port and link of every live peer on *slot*, and the sled that it names: by serial, else by address."""
     sleds = draft.sleds.values()
     by_serial = _by_serial(sleds)
     by_address = {sled.underlay_address: sled.id for sled in sleds if sled.underlay_address is not None}
-    claims: dict[UUID, set[Claim]] = {}
     for peer in draft.snapshot.switches[slot].peers or ():
         port = usable(peer)
-        sled = by_serial.get(peer.host) or by_address.get(peer.addr)  # type: ignore[call-overload]
-        if port is not None and sled is not None:
-            claim = Claim(port_id=port[0], link_id=port[1], learned_from=LearnedFrom.DDM)
-            claims.setdefault(sled, set()).add(claim)
+        if port is not None:
+            yield *port, by_serial.get(peer.host) or by_address.get(peer.addr)  # type: ignore[call-overload]
+
+
+def ddm_claims(draft: Draft, slot: SwitchSlot) -> Claims:
+    """Return what the DDM peers of *slot* say of sleds that take part."""
+    claims: dict[UUID, set[Claim]] = {}
+    for port, link, sled in _named(draft, slot):
+        if sled is not None:
+            claims.setdefault(sled, set()).add(Claim(port_id=port, link_id=link, learned_from=LearnedFrom.DDM))
     return {sled: tuple(sorted(said, key=lambda c: (c.port_id, c.link_id))) for sled, said in claims.items()}
+
+
+def strangers(draft: Draft, slot: SwitchSlot) -> frozenset[PortId]:
+    """Return the ports of *slot* behind which DDM sees somebody who is no sled that takes part."""
+    return frozenset(port for port, _, sled in _named(draft, slot) if sled is None)
 
 
 def _processor_of(sled: RoutingSled, rows: Iterable[ServiceProcessor]) -> ServiceProcessor | None:

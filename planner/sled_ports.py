@@ -8,7 +8,12 @@ Promises   P1  DDM wins, inventory fills its gaps, the parent fills what is left
            P3  a port that a live witness names is on the backplane; with both backplanes unknown none is believed.
            P4  an inventory that is too old moves nobody from where the parent has him, and proves nothing: lists of
                ports that rest on it are lower bounds, in every plan that repeats it.
-           P5  while a switch's peers are unknown, no inventory moves a sled from where DDM had it.
+           P5  while a switch's peers are unknown, no inventory moves a sled from where DDM had it, nor puts another
+               one there.
+           P6  while a switch's own backplane is unknown, nobody moves from where the parent has him, nor takes that
+               place: the backplane of the other switch is good for those who have no place yet.
+           P7  a sled whose row is missing keeps its place as if its switch's peers were unknown; and a DDM peer that
+               names nobody may be such a sled, so that no other moves to its port.
 
 networkx keeps insertion order, so nodes and edges are added sorted.
 """
@@ -35,6 +40,7 @@ from planner.port_claims import (
     inventory_claims,
     parent_claims,
     shared_serials,
+    strangers,
 )
 
 Node = tuple[str, ...]
@@ -142,10 +148,12 @@ def _choose(draft: Draft, slot: SwitchSlot, inventory: Claims) -> tuple[dict[UUI
     backplane = backplane_of(draft, slot)
     fresh = {sled: said for sled, said in inventory.items() if said[0].learned_from not in DOUBTFUL}
     ddm = _settle(_on_backplane(ddm_claims(draft, slot), backplane, slot, notes), fresh, slot, notes)
-    shelf = _uncontradicted(_on_backplane(inventory, backplane, slot, notes), draft, slot, notes)
+    shelf = _on_backplane(inventory, backplane, slot, notes)
+    placed = frozenset(claim.port_id for said in fresh.values() for claim in said)
+    memory = _Memory(draft, slot, strangers(draft, slot) - placed)
     chosen: dict[UUID, Claim] = {}
     for claims in (ddm, shelf, parent_claims(draft, slot)):
-        _take(chosen, claims, draft, slot, notes)
+        _take(chosen, claims, memory, notes)
     notes += [finding("port_unknown", f"sled {sled}", f"on {slot}") for sled in draft.sleds if sled not in chosen]
     return chosen, notes
 
@@ -170,26 +178,6 @@ def _on_backplane(
     return kept
 
 
-def _uncontradicted(claims: Claims, draft: Draft, slot: SwitchSlot, notes: list[Finding]) -> Claims:
-    """Return *claims* of the inventory but for those that would move a sled and must not (P4, P5)."""
-    blind = draft.snapshot.switches[slot].peers is None
-    kept = {}
-    for sled, said in claims.items():
-        claim = said[0]
-        before = draft.parent.ports.get(sled, {}).get(slot) if draft.parent else None
-        moves = before is not None and (before.port_id, before.link_id) != (claim.port_id, claim.link_id)
-        if before is None or not moves:
-            kept[sled] = said
-        elif claim.learned_from in DOUBTFUL:
-            continue
-        elif blind and before.learned_from in SEEN:
-            message = f"on {slot} the parent says {before.port_id}, inventory says {claim.port_id}"
-            notes.append(finding("port_conflict", f"sled {sled}", message))
-        else:
-            kept[sled] = said
-    return kept
-
-
 def _settle(ddm: Claims, inventory: Claims, slot: SwitchSlot, notes: list[Finding]) -> Claims:
     """Return one claim a sled: several stand only if inventory names one of them; tell where the two disagree."""
     settled = {}
@@ -209,16 +197,64 @@ def _settle(ddm: Claims, inventory: Claims, slot: SwitchSlot, notes: list[Findin
     return {sled: said for sled, said in settled.items() if said}
 
 
-def _take(chosen: dict[UUID, Claim], claims: Claims, draft: Draft, slot: SwitchSlot, notes: list[Finding]) -> None:
-    """Add to *chosen* the claims of one witness for sleds that have none yet (P2)."""
+@frozen
+class _Memory:
+    """What the parent says of one switch, and when that outweighs a witness (P4 to P7)."""
+
+    draft: Draft
+    slot: SwitchSlot
+    strange: frozenset[PortId]
+    """Ports behind which DDM sees somebody who is no sled that takes part, and inventory nobody who is one."""
+
+    def standing(self, chosen: dict[UUID, Claim]) -> dict[UUID, SledPort]:
+        """Return the places of sleds that are not *chosen* yet, but for those that *chosen* gives away."""
+        taken = {claim.port_id for claim in chosen.values()}
+        places = (
+            {sled: row.get(self.slot) for sled, row in self.draft.parent.ports.items()} if self.draft.parent else {}
+        )
+        return {
+            sled: place
+            for sled, place in places.items()
+            if place is not None and sled in self.draft.sleds and sled not in chosen and place.port_id not in taken
+        }
+
+    def forbids(self, sled: UUID, claim: Claim, standing: dict[UUID, SledPort]) -> bool:
+        """Return whether the *claim* for *sled* would move it, or displace who is *standing*, and must not."""
+        holder = next((other for other, place in standing.items() if place.port_id == claim.port_id), sled)
+        if holder != sled and self._outweighs(holder, standing[holder], claim):
+            return True
+        place = standing.get(sled)
+        moves = place is not None and (place.port_id, place.link_id) != (claim.port_id, claim.link_id)
+        return place is not None and moves and self._outweighs(sled, place, claim)
+
+    def _outweighs(self, sled: UUID, place: SledPort, claim: Claim) -> bool:
+        """Return whether the *place* of *sled* outweighs *claim*: who could tell is silent, or tells of long ago."""
+        switch = self.draft.snapshot.switches[self.slot]
+        if switch.backplane is None or claim.learned_from in DOUBTFUL:
+            return True
+        if claim.learned_from is LearnedFrom.DDM:
+            return claim.port_id in self.strange
+        unseen = switch.peers is None or self.draft.sleds[sled].serial is None
+        return unseen and place.learned_from in SEEN
+
+
+def _take(chosen: dict[UUID, Claim], claims: Claims, memory: _Memory, notes: list[Finding]) -> None:
+    """Add to *chosen* the claims of one witness for sleds that have none yet (P2), but for what *memory* forbids."""
     taken = {claim.port_id: sled for sled, claim in chosen.items()}
-    wanting = {sled: said[0] for sled, said in sorted(claims.items()) if sled in draft.sleds and sled not in chosen}
+    standing, takes_part = memory.standing(chosen), memory.draft.sleds
+    wanting = {sled: said[0] for sled, said in sorted(claims.items()) if sled in takes_part and sled not in chosen}
     for sled, claim in wanting.items():
         rivals = [other for other, its in wanting.items() if its.port_id == claim.port_id and other != sled]
-        holder = taken.get(claim.port_id)
-        if holder is None and not rivals:
+        rival = taken.get(claim.port_id) or next(iter(rivals), None)
+        if rival is None and not memory.forbids(sled, claim, standing):
             chosen[sled] = claim
         elif claim.learned_from not in MEMORIES:  # a memory that is overtaken is no quarrel
-            rival = holder or rivals[0]
-            message = f"{claim.learned_from} says {claim.port_id} on {slot}, which sled {rival} has or claims too"
-            notes.append(finding("port_claimed_twice", f"sled {sled}", message))
+            notes.append(_yields(sled, claim, rival, memory.slot))
+
+
+def _yields(sled: UUID, claim: Claim, rival: UUID | None, slot: SwitchSlot) -> Finding:
+    """Return what is to be said of a *claim* that is not believed, for a *rival* or for what the parent knows."""
+    says = f"{claim.learned_from} says {claim.port_id} on {slot}"
+    if rival is None:
+        return finding("port_conflict", f"sled {sled}", f"{says}, against what the parent knows")
+    return finding("port_claimed_twice", f"sled {sled}", f"{says}, which sled {rival} has or claims too")

@@ -115,7 +115,13 @@ HAZARDS: dict[str, Answer] = {
     ),
     "PI1": Answer(
         "a member of an unknown group, on an unknown sled, on a sled whose NICs nobody told",
-        ("member_of_unknown_group", "sled_unknown", "sled_row_missing", "sled_nics_unknown_with_a_parent"),
+        (
+            "member_of_unknown_group",
+            "sled_unknown",
+            "sled_row_missing",
+            "sled_nics_unknown_with_a_parent",
+            "ports_seen_by_two_and_a_row_lost",
+        ),
     ),
     "PI2": Answer(
         "two groups on one address or on one underlay group", ("two_groups_on_one_address", "underlay_row_shared")
@@ -150,6 +156,7 @@ HAZARDS: dict[str, Answer] = {
             "ports_from_an_inventory_of_the_future",
             "ports_from_an_inventory_within_its_age",
             "ports_seen_twice_with_an_old_inventory",
+            "ports_old_inventory_takes_no_place",
         ),
         ("planner/test_tables.py::test_how_old_an_inventory_may_be",),
     ),
@@ -167,6 +174,7 @@ HAZARDS: dict[str, Answer] = {
         (
             "ports_both_backplanes_unknown_with_a_parent",
             "ports_one_backplane_unknown",
+            "ports_in_conflict_and_backplane_lost",
             "ports_not_on_the_backplane",
             "ports_backplane_lost_a_port",
         ),
@@ -213,7 +221,11 @@ SCENARIOS: dict[str, Answer] = {
     ),
     "DDM against inventory": Answer(
         "DDM wins, also where only the parent remembers it",
-        ("ports_ddm_and_inventory_disagree", "ports_in_conflict_and_peers_lost"),
+        (
+            "ports_ddm_and_inventory_disagree",
+            "ports_in_conflict_and_peers_lost",
+            "ports_claimed_by_two_sleds_and_peers_lost",
+        ),
     ),
     "partial DDM": Answer(
         "gaps are filled sled by sled, and stay open where nobody fills them",

@@ -1,16 +1,20 @@
 """Unknown is not empty: whatever a collection fails to learn, nothing that somebody still wants is taken away."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from attrs import evolve
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, LearnedFrom
-from blueprints.snapshot import Snapshot
+from blueprints.identifiers import PortId, SwitchSlot
+from blueprints.snapshot import Peer, ServiceProcessor, Sled, Snapshot, SpType
 from planner.plan import plan
-from tests.strategies import Loss, losing_witnesses, losses, snapshots
+from tests.planner.case_files import CASES, id_of, read_snapshot
+from tests.strategies import NOW, Loss, losing_witnesses, losses, pick, snapshots, subset
 
 # --- witnesses that agree -------------------------------------------------------------------------------------------
 
@@ -97,3 +101,84 @@ def test_whatever_falls_silent_nothing_is_removed(data: st.DataObject) -> None:
     parent = plan(snapshot)
     child = plan(losing_witnesses(snapshot, data.draw(losses(snapshot))), parent)
     assert list(removed(parent, child)) == []
+
+
+# --- witnesses that quarrel -----------------------------------------------------------------------------------------
+
+
+def _each_hears_its_own() -> Snapshot:
+    """Return the settled rack with a second group, which vm-2 on sled-b hears."""
+    base = read_snapshot(CASES / "_settled.yaml")
+    (group,), (member,) = base.groups, base.members
+    address = Address.parse("233.252.0.2")
+    second = evolve(group, id=id_of("group-2"), multicast_ip=address, underlay_group_id=None)
+    hers = evolve(
+        member,
+        id=id_of("member-2"),
+        group_id=second.id,
+        instance_id=id_of("vm-2"),
+        multicast_ip=address,
+        sled_id=None,
+    )
+    return evolve(base, groups=[group, second], members=[member, hers])
+
+
+SETTLED = _each_hears_its_own()
+"""Where its sleds are is drawn anew."""
+
+CUBBIES = tuple(range(13, 17))
+"""So few that witnesses meet: they contradict each other about most sleds."""
+
+
+def _peers(draw: Any, rows: tuple[Sled, ...]) -> list[Peer]:
+    said = [
+        (row.serial, cubby)
+        for row in rows
+        for cubby in pick(draw, [(), *((each,) for each in CUBBIES), CUBBIES[:2]])[0]
+    ]
+    return [
+        Peer(
+            if_name=f"tfportrear{cubby}_0",
+            addr=Address.parse(f"fe80::{cubby:x}"),
+            host=serial,
+            kind=0,
+            status="Exchange",
+        )
+        for serial, cubby in said
+    ]
+
+
+@st.composite
+def quarrels(draw: Any) -> Snapshot:
+    """Draw a rack whose witnesses contradict themselves and each other about where its sleds are."""
+    rear = tuple(PortId("rear", cubby) for cubby in CUBBIES)
+    switches = {}
+    for slot in SwitchSlot:
+        (told,) = pick(draw, [rear, subset(draw, rear), None])
+        (read,) = pick(draw, "yyn")
+        peers = _peers(draw, SETTLED.sleds) if read == "y" else None
+        switches[slot] = evolve(SETTLED.switches[slot], backplane=told, peers=peers)
+    slots = [(row, pick(draw, [*CUBBIES, None])[0]) for row in SETTLED.sleds]
+    boards = [
+        ServiceProcessor(type=SpType.SLED, slot=slot, serial=row.serial, part=row.part)
+        for row, slot in slots
+        if slot is not None
+    ]
+    assert SETTLED.inventory is not None
+    (age,) = pick(draw, [5, 5, 5000])
+    inventory = evolve(SETTLED.inventory, completed_at=NOW - timedelta(minutes=age), service_processors=boards)
+    return evolve(SETTLED, evaluated_at=NOW, switches=switches, inventory=pick(draw, [inventory, None])[0])
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_where_witnesses_quarrel_the_silence_of_one_decides_nothing(data: st.DataObject) -> None:
+    """A witness that was outvoted does not win because another falls silent, in this plan or in the ones after it."""
+    snapshot = data.draw(quarrels())
+    parent = plan(snapshot)
+    lossy = losing_witnesses(snapshot, data.draw(losses(snapshot)))
+    child = plan(lossy, parent)
+    assert list(removed(parent, child)) == []
+    assert plan(lossy, child) is child
+    again = plan(losing_witnesses(snapshot, data.draw(losses(snapshot))), child)
+    assert list(removed(parent, again)) == []
