@@ -88,10 +88,30 @@ class SharedGrounds:
         return grounds.but(*(f for h in several for s in h.sleds for f in (facts.sled(s), facts.parent_sled(s))))
 
     def anybody(self, group: PlannedGroup) -> Grounds:
-        """Return why anybody hears the group."""
+        """Return why anybody hears the group: on sleds that take part, or on one of which nothing is known."""
         if group.id not in self._heard:
-            self._heard[group.id] = self.heard_by(group, self.ledger.hearers[group.id])
+            self._heard[group.id] = self._wanted_by(group)
         return Grounds().also(self._heard[group.id])
+
+    def _wanted_by(self, group: PlannedGroup) -> Grounds:
+        hearers = self.ledger.hearers[group.id]
+        rows = [row for hearer in hearers for row in self.ledger.rows_of(group.id, hearer)] + self.astray(group)
+        instances = [hearer.instance for hearer in hearers] + self.lost(group)
+        grounds = Grounds().on("membership", rows)
+        grounds.on("instance", map(facts.instance, instances)).aside(self.heard_by(group, hearers))
+        grounds.but(*(facts.memberships(instance, group.multicast_ip.text) for instance in instances))
+        lost = [row.sled for row in self.ledger.apart_of_group(group.id) if row.sled is not None]
+        return grounds.but(*(fact for sled in lost for fact in (facts.sled(sled), facts.parent_sled(sled))))
+
+    def lost(self, group: PlannedGroup) -> list[UUID]:
+        """Return the instances that would hear the group on a sled of which nothing is known."""
+        apart = self.ledger.apart_of_group(group.id)
+        refused = {row.instance for row in apart if row.verdict is Apart.REFUSED}
+        return sorted({row.instance for row in apart if row.verdict is Apart.SLED_UNKNOWN} - refused)
+
+    def astray(self, group: PlannedGroup) -> list[str]:
+        """Return the rows that make them members."""
+        return [row for instance in self.lost(group) for row in self.ledger.rows_of_instance(group.id, instance)]
 
     def everybody(self, group: PlannedGroup) -> Grounds:
         """Return everyone who could have made a list longer, or shorter."""

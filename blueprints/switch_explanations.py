@@ -9,7 +9,6 @@ from uuid import UUID
 from blueprints import facts
 from blueprints.addresses import UnicastSource
 from blueprints.blueprint import PlannedGroup, UnderlayEntry
-from blueprints.causes import Apart
 from blueprints.grounds import Explanation, Grounds
 from blueprints.identifiers import SwitchSlot
 from blueprints.shared_grounds import SharedGrounds
@@ -70,10 +69,8 @@ def _completeness(shared: SharedGrounds, group: PlannedGroup, slot: SwitchSlot) 
     ledger = shared.ledger
     hearers = ledger.hearers[group.id]
     unsure = [h for h in hearers if any(not ledger.is_sure(sled, slot) for sled in h.sleds)]
-    lost = {row.instance for row in ledger.apart_of_group(group.id) if row.verdict is Apart.SLED_UNKNOWN}
-    lost -= {row.instance for row in ledger.apart_of_group(group.id) if row.verdict is Apart.REFUSED}
     rows = [row for h in unsure for row in ledger.rows_of(group.id, h)]
-    rows += [row for instance in sorted(lost) for row in ledger.rows_of_instance(group.id, instance)]
+    rows += shared.astray(group)
     grounds = shared.everybody(group).on("incomplete", rows)
     return grounds.aside(*(shared.port(sled, slot) for sled in sorted({sled for h in hearers for sled in h.sleds})))
 

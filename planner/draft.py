@@ -223,5 +223,5 @@ class Draft:
 
     @cached_property
     def receiving(self) -> frozenset[UUID]:
-        """The groups that some instance hears."""
-        return frozenset(group for group, audience in self.audiences.items() if audience.sleds)
+        """The groups that some instance hears, or would on a sled of which nothing is known: that is not nobody."""
+        return frozenset(group for group, its in self.audiences.items() if its.sleds or not its.located)

@@ -118,6 +118,7 @@ HAZARDS: dict[str, Answer] = {
         (
             "member_of_unknown_group",
             "sled_unknown",
+            "member_moved_to_an_unknown_sled",
             "sled_row_missing",
             "sled_nics_unknown_with_a_parent",
             "ports_seen_by_two_and_a_row_lost",
