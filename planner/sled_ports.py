@@ -149,8 +149,7 @@ def _choose(draft: Draft, slot: SwitchSlot, inventory: Claims) -> tuple[dict[UUI
     fresh = {sled: said for sled, said in inventory.items() if said[0].learned_from not in DOUBTFUL}
     ddm = _settle(_on_backplane(ddm_claims(draft, slot), backplane, slot, notes), fresh, slot, notes)
     shelf = _on_backplane(inventory, backplane, slot, notes)
-    placed = frozenset(claim.port_id for said in fresh.values() for claim in said)
-    memory = _Memory(draft, slot, strangers(draft, slot) - placed)
+    memory = _Memory(draft, slot, strangers(draft, slot), fresh)
     chosen: dict[UUID, Claim] = {}
     for claims in (ddm, shelf, parent_claims(draft, slot)):
         _take(chosen, claims, memory, notes)
@@ -204,7 +203,10 @@ class _Memory:
     draft: Draft
     slot: SwitchSlot
     strange: frozenset[PortId]
-    """Ports behind which DDM sees somebody who is no sled that takes part, and inventory nobody who is one."""
+    """Ports behind which DDM sees somebody who is no sled that takes part."""
+
+    fresh: Claims
+    """What an inventory that is not too old says."""
 
     def standing(self, chosen: dict[UUID, Claim]) -> dict[UUID, SledPort]:
         """Return the places of sleds that are not *chosen* yet, but for those that *chosen* gives away."""
@@ -221,19 +223,20 @@ class _Memory:
     def forbids(self, sled: UUID, claim: Claim, standing: dict[UUID, SledPort]) -> bool:
         """Return whether the *claim* for *sled* would move it, or displace who is *standing*, and must not."""
         holder = next((other for other, place in standing.items() if place.port_id == claim.port_id), sled)
-        if holder != sled and self._outweighs(holder, standing[holder], claim):
+        if holder != sled and self._outweighs(holder, standing[holder], sled, claim):
             return True
         place = standing.get(sled)
         moves = place is not None and (place.port_id, place.link_id) != (claim.port_id, claim.link_id)
-        return place is not None and moves and self._outweighs(sled, place, claim)
+        return place is not None and moves and self._outweighs(sled, place, sled, claim)
 
-    def _outweighs(self, sled: UUID, place: SledPort, claim: Claim) -> bool:
+    def _outweighs(self, sled: UUID, place: SledPort, claimant: UUID, claim: Claim) -> bool:
         """Return whether the *place* of *sled* outweighs *claim*: who could tell is silent, or tells of long ago."""
         switch = self.draft.snapshot.switches[self.slot]
         if switch.backplane is None or claim.learned_from in DOUBTFUL:
             return True
         if claim.learned_from is LearnedFrom.DDM:
-            return claim.port_id in self.strange
+            agreed = any(its.port_id == claim.port_id for its in self.fresh.get(claimant, ()))
+            return claim.port_id in self.strange and not agreed
         unseen = switch.peers is None or self.draft.sleds[sled].serial is None
         return unseen and place.learned_from in SEEN
 
