@@ -11,7 +11,7 @@ from uuid import UUID
 
 from attrs import field, frozen
 
-from blueprints.addresses import UnderlayUnicast
+from blueprints.addresses import Address, UnderlayUnicast
 from blueprints.identifiers import SwitchSlot
 from blueprints.ordering import by_slot, by_uuid
 
@@ -25,8 +25,11 @@ class SubscriptionForm(StrEnum):
     VMM = "vmm"
 
 
-_URL = re.compile(r"http://(\[[0-9A-Fa-f:.]+\]|[0-9]{1,3}(\.[0-9]{1,3}){3})(:[0-9]{1,5})?/?")
+_URL = re.compile(r"http://(?:\[([0-9A-Fa-f:.]+)\]|([0-9]{1,3}(?:\.[0-9]{1,3}){3}))(?::([0-9]{1,5}))?/?")
 """An address, no name: what a name leads to is nobody's word but DNS's. No zone id either."""
+
+_HTTP_PORT = "80"
+"""Where HTTP is without a port."""
 
 
 URL = Annotated[str, "the base address of a daemon"]
@@ -39,9 +42,19 @@ def check_url(url: str) -> str:
     Raises:
         ValueError: another form.
     """
-    if not _URL.fullmatch(url):
+    found = _URL.fullmatch(url)
+    if found is None or not _callable(found[1] or found[2], found[3] or _HTTP_PORT):
         raise ValueError(f"{url!r} is not http://ADDRESS:PORT")
     return url
+
+
+def _callable(address: str, port: str) -> bool:
+    """Return whether there can be such an address and port: who connects finds out in the middle of a run."""
+    try:
+        Address.parse(address)
+    except ValueError:
+        return False
+    return 0 < int(port) < 1 << 16
 
 
 def _plain_url(_: Any, __: Any, url: str) -> None:

@@ -337,6 +337,11 @@ def test_endpoints_keep_what_a_switch_zone_is_called_and_where_it_is() -> None:
         "http://a b",
         "http://switch0:1",
         "http://[fe80::1%eth0]:1",
+        "http://[::1]:0",
+        "http://[::1]:65536",
+        "http://[1:2:3]:1",
+        "http://10.0.0.256:1",
+        "http://010.0.0.1:1",
     ],
 )
 def test_endpoints_are_plain_addresses(url: str) -> None:
