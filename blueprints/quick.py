@@ -26,8 +26,8 @@ from msgspec.json import Decoder
 from blueprints.addresses import Address
 from blueprints.scalars import TEXT_TYPES, file_name, is_model
 
-REFUSALS = (MsgspecError, UnicodeDecodeError, ValueError)
-"""What decoding raises for input that is wrong, or that is no JSON."""
+REFUSALS = (MsgspecError, UnicodeDecodeError, ValueError, RecursionError)
+"""What decoding raises for input that is wrong, that is no JSON, or that is nested without end."""
 
 _TIME = Annotated[str, Meta(pattern=r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z\Z")]
 _UUID = Annotated[str, Meta(min_length=36, max_length=36)]

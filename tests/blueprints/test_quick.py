@@ -132,6 +132,12 @@ def test_what_is_no_snapshot_is_left(text: str) -> None:
     assert quick_snapshot(text.encode()) is None
 
 
+@pytest.mark.parametrize("opening", ['{"a": ', '{"groups": [', '{"format": "rackcast.snapshot/1", "policy": {"b": '])
+def test_what_is_nested_without_end_is_left(opening: str) -> None:
+    """Text that no reader can follow to its end is left to slow reading, which says how deep is too deep."""
+    assert quick_snapshot((opening * 100_000).encode()) is None
+
+
 @given(snapshots())
 def test_a_blueprint_s_file_is_read_quickly(snapshot: Snapshot) -> None:
     """The file of any plan is taken, and means what slow reading makes of it."""
