@@ -18,11 +18,12 @@ from rackcast.commands.guards import guard_options, safeguards
 from rackcast.commands.options import blueprint_argument, json_option, rack_options
 from rackcast.commands.pace import Pace, pace_options
 from rackcast.connect import Way
+from rackcast.exits import Exit
 from rackcast.interrupts import terminable
 from rackcast.output import print_pieces
 from rackcast.progress import shown_progress
 from rackcast.reading import read_blueprint
-from rackcast.saying import say
+from rackcast.saying import say, say_rejected
 
 
 @click.command()
@@ -56,13 +57,22 @@ def execute(
         write_pieces(report, unfinished(read, dry_run=dry_run).pieces())
     with terminable():
         done = run(read, Way(**options), dry_run=dry_run, guards=guards, pace=pace, quiet=as_json)
-    if report is not None:  # before anybody can stop reading
-        write_pieces(report, done.pieces())
+    kept = report is None or _kept(report, done)  # before anybody can stop reading
     if as_json:
         print_pieces(done.pieces())
     else:
         _print_for_people(done, dry_run=dry_run)
-    ctx.exit(done.exit_code)
+    ctx.exit(done.exit_code if kept else done.exit_code or Exit.PARTIAL)
+
+
+def _kept(report: str, done: Report) -> bool:
+    """Write *done* to the file *report*, and return whether that was possible: what was sent is told in any case."""
+    try:
+        write_pieces(report, done.pieces())
+    except InputRejectedError as error:
+        say_rejected(error)
+        return False
+    return True
 
 
 def _print_for_people(done: Report, *, dry_run: bool) -> None:

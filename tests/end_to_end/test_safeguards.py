@@ -179,6 +179,23 @@ def test_the_report_is_written_though_nobody_reads_what_is_printed(
     assert json.loads((tmp_path / "report.json").read_text())["outcome"] == "converged"
 
 
+def test_a_report_that_finds_no_room_at_the_end_hides_nothing(
+    run: Run, rack: SimulatedRack, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """What was sent is told, the file still says that the run has not ended, and the run is owed its report (4)."""
+    report = tmp_path / "report.json"
+    way = ("--endpoints", endpoints, "--report", report)
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (2000, 2000))
+    with _with_endpoints(["execute", plans[0], *way], preexec_fn=limit) as process:
+        out, said = process.communicate()
+    assert (process.returncode, bool(_written(rack))) == (4, True)
+    assert "The rack holds the blueprint" in out
+    assert said.endswith(f"{report}: File too large\n")
+    assert json.loads(report.read_text())["owed"][0]["because"] == "the run has not ended"
+    assert run("execute", plans[0], *way).code == 0
+    assert json.loads(report.read_text())["outcome"] == "converged"
+
+
 def test_a_file_that_cannot_be_written_is_named(
     run: Run, endpoints: Path, plans: tuple[Path, Path], tmp_path: Path
 ) -> None:
