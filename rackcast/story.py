@@ -58,7 +58,7 @@ class Story:
         self._say("snapshot", _rack(before))
         with (
             simulated_rack(str(self.before), scratch, datastore=self.datastore) as rack,
-            httpx.Client(base_url=rack.control, timeout=60) as control,
+            httpx.Client(base_url=rack.control, timeout=60, trust_env=False) as control,
         ):
             self._say("rack", f"simulated: {_daemons(rack)} listen on loopback, every table empty")
             first = self._plan(self._collect(rack, before), None, scratch / "1.json")

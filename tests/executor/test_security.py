@@ -283,6 +283,17 @@ def test_only_one_module_prints_lines() -> None:
     assert printing == {"saying.py", "terminal.py", "commands/sim.py"}
 
 
+@pytest.mark.parametrize("package", ["collector", "executor", "rackcast", "simrack"])
+def test_no_client_goes_by_proxies_of_its_surroundings(package: str) -> None:
+    """Whoever sets a variable of the environment must not lead requests elsewhere: of a demo neither."""
+    made = [
+        call
+        for path in sorted((EXECUTOR.parent / package).rglob("*.py"))
+        for call in re.findall(r"httpx\.(?:Async)?Client\([^)]*\)", path.read_text())
+    ]
+    assert [call for call in made if "trust_env=False" not in call] == []
+
+
 def unexpected() -> None:
     """Fail with text from outside."""
     raise RuntimeError(ESCAPE)
