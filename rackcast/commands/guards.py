@@ -70,7 +70,7 @@ def named_groups(blueprint: Blueprint, names: Iterable[str]) -> frozenset[Addres
         by_name = {g.multicast_ip for g in blueprint.groups if name in (str(g.id), g.name, g.multicast_ip.text)}
         if len(by_name) != 1:
             several = "several groups of the blueprint go" if by_name else "no group of the blueprint goes"
-            raise click.UsageError(f"--move-underlay {name}: {several} by that name")
+            raise click.UsageError(f"--move-underlay {name!r}: {several} by that name")
         found |= by_name
     return frozenset(found)
 

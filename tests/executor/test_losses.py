@@ -69,3 +69,5 @@ def test_a_group_goes_by_its_id_its_name_and_its_address(name: str) -> None:
     assert {str(group) for group in named_groups(PLAN, [name])} == {G4}
     with pytest.raises(click.UsageError):
         named_groups(PLAN, ["another"])
+    with pytest.raises(click.UsageError, match=r"^--move-underlay '\\x1b\[2J': no group"):
+        named_groups(PLAN, ["\x1b[2J"])
