@@ -1,6 +1,9 @@
 """Signals that end a command in order."""
 
 import signal
+import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,3 +43,32 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+class EndsAmidItsEnd:
+    """Is told to end where nothing can be raised."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def end_an_object() -> None:
+    """End one that is told to end amid that, and go on as if it were not."""
+    EndsAmidItsEnd()
+    time.sleep(5)
+
+
+def test_an_interruption_that_python_drops_strikes_again() -> None:
+    """What comes amid the end of an object, as often while modules are loaded, ends the work all the same."""
+    with pytest.raises(KeyboardInterrupt), terminable():
+        end_an_object()
+
+
+def test_other_errors_that_cannot_be_raised_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They go to whoever heard of them before, and leave no hook behind."""
+    told: list[object] = []
+    monkeypatch.setattr("sys.unraisablehook", told.append)
+    with terminable():
+        sys.unraisablehook(SimpleNamespace(exc_type=ValueError))  # all that is looked at
+    assert len(told) == 1
+    assert sys.unraisablehook == told.append
