@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,8 +32,9 @@ THIRD = planned(small_rack(), SECOND)
 
 @pytest.fixture
 def store(tmp_path: Path) -> TargetStore:
-    """A store that is empty."""
-    return TargetStore.at(str(tmp_path / "target.json"))
+    """A store that is empty, in a folder of its own."""
+    (tmp_path / "store").mkdir()
+    return TargetStore.at(str(tmp_path / "store" / "target.json"))
 
 
 def guarded(store: TargetStore) -> Safeguards:
@@ -93,6 +95,17 @@ def test_of_many_children_at_once_one_becomes_the_target(store: TargetStore) -> 
     assert current.names(children[refused.index(None)])
 
 
+def test_whoever_sets_a_target_waits_for_who_does_so(store: TargetStore) -> None:
+    """Nobody reads the target while somebody else is about to replace it."""
+    with ThreadPoolExecutor(1) as pool:
+        with durable.locked(store.path, wait=True):
+            setting = pool.submit(store.advance, FIRST)
+            with pytest.raises(TimeoutError):
+                setting.result(timeout=0.2)
+            assert store.read() is None
+        assert setting.result(timeout=20) is None
+
+
 SPOILT: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("empty", lambda _: b""),
     ("cut off", lambda text: text[: len(text) // 2]),
@@ -139,6 +152,22 @@ def test_a_file_is_the_old_one_until_the_new_one_is_whole(tmp_path: Path, monkey
     durable.write(path, b"new")
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_is_on_disk_before_its_name_and_its_name_before_anybody_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The content is flushed before the file is renamed, and the folder that holds the name after that."""
+    path, flushed = tmp_path / "file", []
+    flush = os.fsync
+
+    def recorded(handle: int) -> None:
+        flushed.append((stat.S_ISDIR(os.fstat(handle).st_mode), path.exists()))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    durable.write(path, b"new")
+    assert flushed == [(False, False), (True, True)]
 
 
 def _failing(*_: object, **__: object) -> None:
@@ -241,8 +270,12 @@ def test_a_newer_target_at_the_very_end_is_told(bench: Bench, store: TargetStore
         (lambda path: path.write_bytes(b"{"), "cannot be read"),
         (lambda path: path.unlink(), "no blueprint"),
         (lambda path: (path.unlink(), path.mkdir()), "cannot be read"),
+        (
+            lambda path: path.parent.rename(path.parent.with_name("old")).with_name("store").touch(),
+            "cannot be read",
+        ),
     ],
-    ids=["spoilt", "gone", "a folder"],
+    ids=["spoilt", "gone", "a folder", "below a file"],
 )
 def test_a_store_that_stops_to_answer_ends_a_run(
     bench: Bench, store: TargetStore, spoil: Callable[[Path], object], reason: str

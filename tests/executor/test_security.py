@@ -87,6 +87,29 @@ def test_nothing_is_deleted_but_one_group_by_its_tag(method: str, parts: list[st
         assert not permits(api, method, path)
 
 
+WIPING = (
+    ("DELETE", "/multicast/groups"),
+    ("DELETE", "/multicast/groups/233.252.0.1"),
+    ("DELETE", "/multicast/groups/ff04::1"),
+    ("DELETE", "/multicast/groups/ff04::1?tag="),
+    ("DELETE", "/multicast/tags/a"),
+    ("DELETE", "/multicast/untagged"),
+    ("DELETE", "/all-settings"),
+    ("DELETE", "/all-settings/a"),
+    ("POST", "/multicast/groups"),
+    ("PUT", "/multicast/underlay-groups/ff04::1"),
+    ("PUT", "/multicast/external-groups/233.252.0.1"),
+)
+"""Calls of dpd that take more than one group of ours, or one whose owner nobody named."""
+
+
+@pytest.mark.parametrize(("method", "path"), WIPING)
+@pytest.mark.parametrize("api", list(Api))
+def test_calls_that_wipe_or_name_no_owner_are_in_no_list(api: Api, method: str, path: str) -> None:
+    """Each by name, for chance may not come upon it."""
+    assert not permits(api, method, path)
+
+
 def test_the_calls_of_a_whole_life_are_all_in_the_allow_list(bench: Bench) -> None:
     """Built, changed, healed, taken away: every call that reached a daemon is permitted, and none wipes a device."""
     first = planned(small_rack())
