@@ -7,13 +7,17 @@ from typing import Any
 import click
 from attrs import evolve
 
+from blueprints.blueprint import Blueprint
 from blueprints.disk import STANDARD
 from blueprints.documents import observation_document
+from blueprints.endpoints import Endpoints
 from blueprints.files import write_observation
 from blueprints.observation import Observation, Silence
 from executor.classes import classified
 from executor.observe import observe as ask
+from executor.observe import targets_in
 from executor.progress import nobody
+from executor.targets import Target, targets_of
 from rackcast.bulk import bulk
 from rackcast.commands.options import json_option, rack_options
 from rackcast.commands.pace import Pace, pace_options
@@ -56,9 +60,12 @@ def observe(
     if not endpoints.sleds and named is None:
         unknown = (*unknown, Silence(target="sleds", reason="DNS does not list them: name a blueprint by --sleds-of"))
     with pace.logged("observe", blueprint) as log:
-        seen = asyncio.run(ask(endpoints, limits=pace.limits, listener=log.heard(nobody)))
+        asked = _targets(endpoints, named, blueprint)
+        seen = asyncio.run(ask(endpoints, asked, limits=pace.limits, listener=log.heard(nobody)))
     now = datetime.now(UTC).replace(microsecond=0)
-    seen = evolve(seen, observed_at=now, silent=[*seen.silent, *unknown])
+    known = {silence.target for silence in unknown}  # DNS has said why already
+    silent = [*(silence for silence in seen.silent if silence.target not in known), *unknown]
+    seen = evolve(seen, observed_at=now, silent=silent)
     if output:
         write_observation(output, seen)
     if as_json and output != STANDARD:
@@ -69,6 +76,12 @@ def observe(
         if blueprint is not None:
             print_classes(console(), classified(blueprint, seen))
     ctx.exit(Exit.PARTIAL if seen.silent else Exit.DONE)
+
+
+def _targets(endpoints: Endpoints, *named: Blueprint | None) -> tuple[Target, ...]:
+    """Return whoever has an address, and whoever a blueprint names: without an address he is silent, not empty."""
+    of_blueprints = {target for each in named if each is not None for target in targets_of(each)}
+    return tuple(sorted(of_blueprints | set(targets_in(endpoints)), key=lambda target: target.sort_key))
 
 
 def _print(seen: Observation) -> None:

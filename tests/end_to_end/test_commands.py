@@ -14,6 +14,7 @@ from attrs import evolve
 
 from blueprints.blueprint import Blueprint
 from blueprints.files import read_blueprint, read_observation, read_snapshot, write_endpoints, write_snapshot
+from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot
 from executor.execute import execute
 from planner import plan
@@ -123,6 +124,23 @@ def test_sleds_that_nobody_could_ask_are_not_empty(run: Run, rack: SimulatedRack
     ending = run("observe", "-o", target, "--dns", rack.dns)
     assert ending.code == 4
     assert [silence.target for silence in read_observation(str(target)).silent] == ["sleds"]
+
+
+@pytest.mark.parametrize("option", ["--against", "--sleds-of"])
+def test_whom_a_blueprint_names_and_no_address_leads_to_is_silent(
+    run: Run, rack: SimulatedRack, blueprint: Path, tmp_path: Path, option: str
+) -> None:
+    """A sled and a switch that the endpoints file leaves out are unknown and named, and the command ends with 4."""
+    less, target = tmp_path / "less.yaml", tmp_path / "observation.json"
+    sled, slot = next(iter(rack.endpoints.sleds)), SwitchSlot.SWITCH1
+    sleds = {each: url for each, url in rack.endpoints.sleds.items() if each != sled}
+    switches = {each: its for each, its in rack.endpoints.switches.items() if each is not slot}
+    write_endpoints(str(less), evolve(rack.endpoints, sleds=sleds, switches=switches))
+    ending = run("observe", "-o", target, "--endpoints", less, option, blueprint)
+    seen = read_observation(str(target))
+    assert ending.code == 4
+    assert [silence.target for silence in seen.silent] == [f"sled {sled}", "switch1 dpd", "switch1 mgd"]
+    assert (seen.sleds[sled].m2p, seen.switches[slot].underlay_groups) == (None, None)
 
 
 def test_diff_with_the_rack_ends_with_3_until_it_is_executed(run: Run, endpoints: Path, blueprint: Path) -> None:
