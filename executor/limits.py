@@ -82,12 +82,12 @@ class Allowance:
 
     number: int = 0
     percent: int = 0
-    all_from: int | None = None
-    """Losing all that there is is asked about where that is this many or more; None: it is not."""
+    half_from: int | None = None
+    """Losing more than half of what there is is asked about where there is this many or more; None: it is not."""
 
     def permits(self, losing: int, of: int) -> bool:
         """Return whether *losing* so many *of* so many needs no consent: within the number or within the share."""
-        if self.all_from is not None and losing == of >= self.all_from:
+        if self.half_from is not None and of >= self.half_from and losing * 2 > of:
             return False
         return losing <= self.number or losing * 100 <= of * self.percent
 
@@ -104,10 +104,10 @@ class Allowance:
         return cls(percent=int(found[1])) if found[2] else cls(number=int(found[1]))
 
     def __str__(self) -> str:
-        """Return what people are told, such as ``20 % or 10, not all of 4 or more``."""
+        """Return what people are told, such as ``20 % or 10, not more than half of 4 or more``."""
         parts = [f"{self.percent} %"] * bool(self.percent) + [str(self.number)] * bool(self.number)
         return (" or ".join(parts) or "none") + (
-            "" if self.all_from is None else f", not all of {self.all_from} or more"
+            "" if self.half_from is None else f", not more than half of {self.half_from} or more"
         )
 
 
@@ -115,14 +115,15 @@ class Allowance:
 class Allowances:
     """What one run may take away. The shares are of what the rack was seen to hold, ours alone.
 
-    The numbers let small racks change; the shares keep an emptied table or a lost sled list from emptying a rack.
+    The numbers let small racks change, but not by more than half; the shares keep an emptied table or a lost sled
+    list from emptying a rack.
     """
 
-    members: Allowance = Allowance(percent=20, number=10, all_from=4)
+    members: Allowance = Allowance(percent=20, number=10, half_from=4)
     """Ports of sleds that a switch gives copies of a group to, each counted once for each group."""
 
-    groups: Allowance = Allowance(percent=20, number=5, all_from=2)
+    groups: Allowance = Allowance(percent=20, number=5, half_from=2)
     """Groups that something of the rack is programmed for."""
 
-    rows: Allowance = Allowance(percent=20, number=30)
+    rows: Allowance = Allowance(percent=20, number=30, half_from=20)
     """Groups and routes in the tables of one switch."""
