@@ -6,6 +6,7 @@ command does.
 
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -98,7 +99,8 @@ def main(arguments: list[str] | None = None) -> Any:
         say("interrupted", error=True)
         sys.exit(Exit.INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):  # as with `say`
+            error.show()
         sys.exit(Exit.USAGE)
     except InputRejectedError as error:
         say_rejected(error)

@@ -4,6 +4,7 @@ Whatever is printed passes `safe`: here line by line, in tables cell by cell (`r
 where it is made (`blueprints.text`). This file does not know what is said.
 """
 
+from contextlib import nullcontext, suppress
 from traceback import format_exception
 from types import TracebackType
 from unicodedata import category
@@ -25,8 +26,12 @@ def safe(value: object) -> str:
 
 
 def say(line: object, *, error: bool = False) -> None:
-    """Print one line on standard output (or error); nothing in it can begin another line."""
-    click.echo(safe(line), err=error)
+    """Print one line on standard output (or error); nothing in it can begin another line.
+
+    An error that nobody can read any more is left unsaid: the exit code tells it.
+    """
+    with suppress(OSError) if error else nullcontext():
+        click.echo(safe(line), err=error)
 
 
 def say_rejected(error: InputRejectedError) -> None:

@@ -78,7 +78,12 @@ def test_whoever_stopped_reading_is_told_by_the_exit_code(blueprint: Path, words
     os.close(writing)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+always_full = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="this system has no device that is always full"
+)
+
+
+@always_full
 def test_a_full_disk_is_said_in_one_line(blueprint: Path) -> None:
     """Output that cannot be written ends with 7 and the system's own words."""
     done = rackcast("show", blueprint, "--json", tail=">/dev/full")
@@ -104,3 +109,16 @@ def test_tables_in_files_have_no_trailing_blanks(blueprint: Path) -> None:
     lines = rackcast("show", blueprint).stdout.decode().splitlines()
     assert len(lines) > 10
     assert all(line == line.rstrip() for line in lines)
+
+
+@always_full
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["check", "nowhere"], 7), (["plan"], 2), (["execute", "{}", "--dns", "[::1]:9"], 4)],
+    ids=["refused", "wrong usage", "no answer"],
+)
+def test_an_error_that_nobody_can_read_keeps_its_exit_code(blueprint: Path, words: list[str], code: int) -> None:
+    """Where standard error takes no more, a mistake is not told, and is no bug of ours either."""
+    command = [sys.executable, "-m", "rackcast", *(word.format(blueprint) for word in words)]
+    with Path("/dev/full").open("wb") as full:
+        assert subprocess.run(command, stderr=full, stdout=subprocess.DEVNULL, check=False).returncode == code
