@@ -150,13 +150,6 @@ def underlay_request(row: UnderlayEntry) -> str:
     return _CREATE_UNDERLAY % (row.group_ip, members, row.tag)
 
 
-_FRAME = 512
-"""More bytes than a request has around its lists."""
-
-_LONGEST_MEMBER = len(_MEMBER % ("qsfp31", 2**64, "Underlay")) + 1
-_LONGEST_SOURCE = len('{"Exact":"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"},')
-
-
 def _external_bytes(occupant: Occupant) -> int:
     row = occupant.external
     silent = row is None or occupant.held or row.sources == ()  # nothing is ever sent for these

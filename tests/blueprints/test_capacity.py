@@ -260,6 +260,20 @@ def test_requests_are_measured_as_they_are_sent(drawn: tuple[list[ExternalEntryR
     assert all(len(sent(members_body(row))) < len(sent(underlay_body(row))) for row in underlays)
 
 
+def test_what_is_asked_first_is_no_less_than_what_is_taken() -> None:
+    """A group that a bound lets pass without being measured is within the limit: its rows at their longest."""
+    long = [UnicastSource.parse(f"fd11:1122:3344:5566:7788:99aa:bbcc:{0x1000 + number:x}") for number in range(3)]
+    mapped = [UnicastSource.parse(f"::ffff:210.110.110.{110 + number}") for number in range(3)]
+    group = ExternalGroup.parse("ff0e:1111:2222:3333:4444:5555:6666:7777")
+    ports = underlay(group, 3, "t" * 80)
+    wide = [evolve(member, port_id=PortId("qsfp", 31), link_id=2**64) for member in ports.members]
+    for named in ((), long, mapped, None):
+        entry = evolve(external(group, named, "t" * 80), vni=2**24 - 1, vlan_id=4095)
+        occupant = Occupant(group=group, underlay=evolve(ports, members=wide), external=entry)
+        for limit in LIMITS:
+            assert limit.bound is None or limit.bound(occupant) >= limit.takes(occupant) > 0 or named == ()
+
+
 CHIP = {
     "IPv4 routes": "route v4",
     "IPv6 routes": "route v6",
