@@ -40,6 +40,7 @@ class _Told:
             hearer.member: (group, hearer) for group, its in shared.ledger.hearers.items() for hearer in its
         }
         self._apart = {row.member: row for row in blueprint.causes.members}
+        self._ending = {row.member for row in blueprint.causes.members if row.verdict is Apart.GROUP_ENDING}
         self._lost = {row.member for row in blueprint.causes.members if row.verdict is Apart.LOST}
         self._leavers = {
             tombstone: row
@@ -72,7 +73,7 @@ class _Told:
         return grounds.also(self._shared.takes_part(row.sled_id)) if row.sled_id is not None else grounds
 
     def _of_parked(self, apart: ApartMember) -> Grounds:
-        if apart.verdict is Apart.GROUP_ENDING:
+        if apart.member in self._ending:
             return Grounds().on("group_ends", [facts.group(apart.group)])
         grounds = self._shared.planned(self._planned[apart.group])
         return grounds.on("process_gone", [facts.instance(apart.instance)] if apart.member in self._lost else [])

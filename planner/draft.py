@@ -109,9 +109,9 @@ class Home:
     """Who has the addresses of the salts before that of a new group."""
 
 
-def apart(row: WrittenMember, verdict: Apart) -> WrittenApart:
-    """Return the note that *row* lets nobody hear, and counts for nothing."""
-    return WrittenApart(row.group_id, row.instance_id, row.id, verdict, None, any=False, sources=[])
+def apart(row: WrittenMember, verdict: Apart, sled: str | None = None) -> WrittenApart:
+    """Return the note that *row* lets nobody hear, and counts for nothing; *sled* is where its process is."""
+    return WrittenApart(row.group_id, row.instance_id, row.id, verdict, sled, any=False, sources=[])
 
 
 @frozen(kw_only=True)

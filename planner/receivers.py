@@ -149,10 +149,12 @@ class _Judge:
         self._memory = _Memory(draft.parent)
 
     def turn_away(self, row: WrittenMember) -> None:
-        """Note a live member whose group is not planned."""
+        """Note a live member whose group is not planned, and what else would keep it from hearing."""
         state = self._states.get(row.group_id)
         self.found += _homeless(row, state)
         self.aside.append(apart(row, _place_of(state)))
+        seat = self._seats.get(row.instance_id) or gone(row.instance_id)
+        self.aside += [apart(row, verdict, sled) for verdict, sled in _hindrances(row, seat, row.source_ips)]
 
     def audience_of(self, room: _Room) -> Audience:
         """Judge the members in *room*, of each instance the one with the lowest id, and return what they come to."""

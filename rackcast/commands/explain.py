@@ -39,6 +39,9 @@ TABLES = {
 }
 """What people call an entry, to the table that it stands in."""
 
+UNKNOWN = "unknown"
+"""What an entry says of a port that nobody knows: who asks why not misses the port."""
+
 SHOWN = 40
 """How many entries, or alternatives of one cause, are printed before the rest is counted."""
 
@@ -72,6 +75,8 @@ def explain(blueprint: str, kind: str, why_not: bool, as_json: bool, **words: st
     names = {name: _whole(word, known.get(name, ()), name) for name, word in words.items() if word is not None}
     meant = {name: _aliases(read, name, word) for name, word in names.items()}
     told = [each for each in explanations(read) if each.entry.table == TABLES[kind] and _is_meant(each, names, meant)]
+    if why_not:
+        told = [each for each in told if each.entry.value != UNKNOWN]
     found = blockers(read, TABLES[kind], _wanted(read, names)) if why_not and not told else ()
     if not told and not why_not:
         raise click.UsageError(_nothing(read, kind))
@@ -97,7 +102,8 @@ def _is_meant(told: Explanation, names: dict[str, str], meant: dict[str, frozens
     for name, word in names.items():
         found = told.entry.names.get(name)
         begins = name in ("sled", "instance") and found is not None and found.startswith(word.lower())
-        if found not in meant[name] and not begins:
+        is_any = name == "source" and word == "*" and told.entry.value == "any"
+        if found not in meant[name] and not begins and not is_any:
             return False
     return True
 

@@ -78,6 +78,28 @@ def test_why_not_of_what_is_there_says_so(tmp_path: Path) -> None:
     assert "a live row of a group is planned" in done.output
 
 
+def test_any_source_is_asked_for_by_a_star(tmp_path: Path) -> None:
+    """What takes any source is found under *, in every table that has sources, and nothing else is."""
+    for kind, case in (("group", "sources_asm_any"), ("external", "sources_asm_any"), ("route", "sources_asm_mixed")):
+        entries = told(tmp_path, case, kind, "--source", "*")["entries"]
+        assert entries
+        assert all(entry["value"] == "any" or entry["names"].get("source") == "*" for entry in entries)
+    assert told(tmp_path, "sources_asm_specific", "external", "--source", "*", "--why-not")["entries"] == []
+
+
+def test_a_port_that_nobody_knows_is_not_there(tmp_path: Path) -> None:
+    """Its entry says that it is unknown; whoever asks why not is told what is wrong with who names one."""
+    words = ["port", "--sled", str(id_of("sled-a")), "--switch", "0"]
+    (entry,) = told(tmp_path, "ports_seen_twice_undecided", *words)["entries"]
+    assert entry["value"] == "unknown"
+    found = told(tmp_path, "ports_seen_twice_undecided", *words, "--why-not")
+    assert found["entries"] == []
+    assert {
+        "fact": f"sled {id_of('sled-a')}",
+        "because": "DDM sees it behind rear14, rear16 on switch0 (port_ambiguous)",
+    } in found["blockers"]
+
+
 @pytest.mark.parametrize("word", ["", "group-without-kind"])
 def test_an_unknown_selector_is_refused(tmp_path: Path, word: str) -> None:
     """A selector of another kind ends with 2 and lists the kinds."""
