@@ -8,13 +8,14 @@ from attrs import evolve
 from hypothesis import given, settings
 
 from blueprints import facts
-from blueprints.absences import GROUPS, MEMBERS, QUARRELS, SILENCES, Wanted, blockers
+from blueprints.absences import GROUPS, LOOKS, MEMBERS, QUARRELS, SILENCES, Wanted, blockers
 from blueprints.blueprint import Blueprint
 from blueprints.causes import Absence, Apart
 from blueprints.findings import FINDINGS
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import InstanceState, Member, Snapshot
 from planner.plan import plan
+from rackcast.commands.explain import TABLES
 from tests.planner.case_files import CASES, id_of, read_case, read_snapshot
 from tests.strategies import snapshots
 
@@ -181,6 +182,59 @@ def test_what_is_not_told_to_the_datastore_is_told_here() -> None:
         "it is held, and nothing on its address is touched"
         in away(case.blueprint, "transitions", group=word)[facts.group(held.id)]
     )
+
+
+SETTLED = plan(read_snapshot(CASES / "_settled.yaml"))
+"""vm-1 on sled-a hears group-1, vm-2 runs on sled-b."""
+
+ELECTED = planned("external_entry_elected")
+IDLE = planned("group_active_without_a_receiver")
+NO_SWITCH0 = planned("next_hop_switch_gone")
+PARKED = {facts.member(id_of("member-1")): [f"{MEMBERS[Apart.PARKED]} (instance {id_of('vm-1')})"]}
+
+
+@pytest.mark.parametrize("table", ["mrib_routes", "m2p", "forwarding", "nic_filters"])
+def test_what_needs_a_receiver_says_who_does_not_hear(table: str) -> None:
+    """Routes and the tables of sleds are for groups that somebody hears: each member that does not is named."""
+    (source,) = IDLE.groups[0].sources.specific
+    assert away(IDLE, table, group="233.252.0.1", sled=id_of("sled-a"), source=source.text) == PARKED
+
+
+def test_each_table_says_what_keeps_entries_out_of_it() -> None:
+    """What is peculiar to a table is told there, and is not told where the entry is away for nothing like it."""
+    sled, other = id_of("sled-a"), id_of("sled-b")
+    on_a = {facts.instance(id_of("vm-1")): [f"it hears on sled {sled}"]}
+    for table in ("subscriptions", "underlay_groups"):
+        assert away(SETTLED, table, group="233.252.0.1", sled=other) == on_a
+    nic = away(SETTLED, "nic_filters", group="233.252.0.1", sled=sled, nic="net7")
+    assert nic == {facts.sled(sled): ["nobody says that it has a NIC net7"]}
+    leave = away(SETTLED, "departures", group="233.252.0.1", instance=id_of("vm-1"))
+    assert leave[facts.member(id_of("member-1"))] == ["the instance hears the group"]
+    assert "tombstones and the parent's subscriptions" in leave
+    stranger = away(SETTLED, "subscriptions", group="233.252.0.1", instance=id_of("vm-2"))
+    assert stranger == {facts.members_of(id_of("group-1")): [f"there is no live one of instance {id_of('vm-2')}"]}
+
+
+def test_an_elected_entry_names_its_switch() -> None:
+    """On the other switch the policy keeps the entry away."""
+    group = ELECTED.groups[0]
+    for slot in SwitchSlot:
+        found = away(ELECTED, "external_groups", group=group.name, switch=slot)
+        assert (facts.policy("external_entry") in found) is (slot is not group.next_hop_switch)
+
+
+@pytest.mark.parametrize("table", sorted(LOOKS))
+def test_a_place_that_is_not_there_keeps_everything_away(table: str) -> None:
+    """A sled without a row, one out of service and a switch that is not in the snapshot are told for every table."""
+    strange = away(SETTLED, table, group="233.252.0.1", sled=id_of("sled-c"))
+    assert strange[facts.sled(id_of("sled-c"))] == ["there is no row of it"]
+    (slot,) = set(SwitchSlot) - set(NO_SWITCH0.switches)
+    assert away(NO_SWITCH0, table, switch=slot)[facts.SWITCHES] == [f"the snapshot has no {slot}"]
+
+
+def test_every_table_has_its_blockers() -> None:
+    """Whatever stands in an explanation can be asked for."""
+    assert set(LOOKS) == set(TABLES.values())
 
 
 def subscribed(blueprint: Blueprint) -> set[tuple[UUID, str]]:

@@ -1,6 +1,7 @@
 """Plans that a switch has no room for: told with their numbers, not written unwaived, never carried out."""
 
 from datetime import timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from attrs import evolve
 from blueprints.addresses import Address
 from blueprints.checks import check
 from blueprints.files import write_snapshot
-from blueprints.identifiers import SwitchSlot
+from blueprints.identifiers import SwitchSlot, rendezvous
 from blueprints.snapshot import ExternalEntry, Group, GroupState, Member, MemberState, Policy, Snapshot
 from planner.plan import plan
 from tests.blueprints.test_capacity import v4_group, v6_group
@@ -82,6 +83,17 @@ def test_512_ipv6_groups_fit(groups: int, short: bool) -> None:
 def test_elected_entries_leave_room_on_the_other_switch() -> None:
     """With an external entry on one switch a group, more IPv6 groups fit: each switch has its own share."""
     assert limits_told(crowded(513, family=6, policy=Policy(external_entry=ExternalEntry.ELECTED))) == set()
+
+
+@pytest.mark.parametrize("slot", SwitchSlot)
+def test_each_switch_is_weighed_by_what_is_elected_for_it(slot: SwitchSlot) -> None:
+    """Two switches that reach the same sleds have the same underlay groups, and entries of their own."""
+    rack = crowded(64, policy=Policy(external_entry=ExternalEntry.ELECTED))
+    rows = [row for row in rack.groups if rendezvous(row.id, SwitchSlot) is slot][:5]
+    named = [Address(IPv4Address((10 << 24) + number)) for number in range(250)]
+    members = [evolve(row, source_ips=named) for row in rack.members if row.group_id in {group.id for group in rows}]
+    snapshot = evolve(rack, groups=rows, members=members)
+    assert limits_told(snapshot) == {(slot, "IPv4 source filter")}
 
 
 def test_what_does_not_fit_hides_no_other_finding() -> None:

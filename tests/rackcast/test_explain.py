@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from blueprints.files import write_blueprint
 from blueprints.sealing import sealed
+from blueprints.snapshot import MemberState
 from planner.plan import plan
 from rackcast.main import rackcast
 from tests.planner.case_files import CASES, id_of, read_case
@@ -143,6 +144,18 @@ def test_a_member_that_joins_names_what_lets_it_hear(tmp_path: Path) -> None:
     assert causes["group_row"] == [f"group {id_of('group-1')}"]
     assert causes["instance"] == [f"instance {id_of('vm-1')}"]
     assert set(causes) == {"transition", "group_row", "instance", "sled"}
+
+
+def test_a_member_that_joins_with_sources_of_before_names_them(tmp_path: Path) -> None:
+    """Where none of its own sources can be granted it joins for what the parent had it hear."""
+    read = read_case(CASES / "sources_all_refused_with_a_parent")
+    rows = [evolve(row, state=MemberState.JOINING) for row in read.snapshot.members]
+    path = tmp_path / "blueprint.json"
+    write_blueprint(str(path), plan(evolve(read.snapshot, members=rows), read.parent))
+    done = CliRunner().invoke(rackcast, ["explain", str(path), "transition", "--json"])
+    told_of = [causes_of(entry) for entry in json.loads(done.output)["entries"]]
+    memory = f"parent's subscription of instance {id_of('vm-1')} to 233.252.0.1"
+    assert [causes["sources_kept"] for causes in told_of] == [[memory]]
 
 
 def test_a_member_that_is_parked_names_the_instance_that_lost_its_process(tmp_path: Path) -> None:
