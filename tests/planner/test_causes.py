@@ -137,6 +137,61 @@ def test_what_is_cited_is_needed(data: st.DataObject) -> None:
         assert needless(before, names, sets[names]) == [], sorted(names)
 
 
+def insufficient(before: Inputs, left: str, names: frozenset[str]) -> list[Explanation]:
+    """Return the entries for which *left* alone of the facts *names* should do, and does not."""
+    gone = names - {left}
+    less = without(before, gone)
+    if less is None:
+        return []
+    known, now = known_facts(*before), known_facts(*less)
+    moved = {name for name in known.keys() | now.keys() if known.get(name) != now.get(name)}
+    entries = told(plan(*less))
+    concerned = (
+        each
+        for each in explanations(plan(*before))
+        if any(names == set(cause.any_of) for cause in each.because)
+        and not any(gone >= set(cause.any_of) for cause in each.because)
+        and not each.given & moved
+    )
+    return [each for each in concerned if entries.get(each.entry.key) != each.entry]
+
+
+@MANY
+@given(st.data())
+def test_any_one_of_a_cause_would_do(data: st.DataObject) -> None:
+    """With one fact of a cause left, and nothing that is given changed, the entry is the same."""
+    before = data.draw(inputs())
+    first = plan(*before)
+    assume(first is not before[1])
+    several = sorted((names for names in citing(first) if len(names) > 1), key=sorted)
+    for names in shuffle(data.draw, several)[:4]:
+        (left,) = pick(data.draw, sorted(names))
+        assert insufficient(before, left, names) == [], (left, sorted(names))
+
+
+def test_a_port_is_given_with_the_backplanes() -> None:
+    """Without them no port is believed: whoever rests on one cites them."""
+    base = read_snapshot(CASES / "_settled.yaml")
+    silent = {slot: evolve(its, backplane=None) for slot, its in base.switches.items()}
+    after = evolve(base, switches=silent)
+    assert plan(base).ports != plan(after).ports
+    assert shifting((base, None), (after, None)) == []
+
+
+def test_a_source_of_before_stands_only_where_everybody_asks_for_it() -> None:
+    """The parent's sources are kept when nobody is left; while others are, what goes with a member goes."""
+    base = read_snapshot(CASES / "_settled.yaml")
+    (member,) = base.members
+    named = evolve(member, source_ips=[Address.parse("10.20.0.5")])
+    for others in ((), (evolve(member, id=id_of("member-2"), instance_id=id_of("vm-2"), sled_id=id_of("sled-b")),)):
+        snapshot = evolve(base, members=[named, *others])
+        parent = plan(evolve(snapshot, instances=()))
+        rows = frozenset({facts.member(named.id)})
+        memory = frozenset({facts.parent_group(id_of("group-1"))})
+        sets = assert_all_is_needed(snapshot, parent)
+        assert (rows | memory in sets) is (others == ())
+
+
 def assert_all_is_needed(snapshot: Snapshot, parent: Blueprint | None = None) -> Citing:
     """Return the causes of a plan, each of which is needed."""
     sets = citing(plan(snapshot, parent))
