@@ -12,6 +12,7 @@ collection is off, as the command has it. Tables of switches are larger here tha
 import gc
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -128,8 +129,9 @@ def count_lines() -> None:
     """Print how many lines of a blueprint's file differ after one member changed, head and all."""
     snapshot = rack(SEED, SIZES["S"])
     parent = plan(snapshot)
-    before, after = (set(_encoded(one).splitlines()) for one in (parent, plan(one_member_less(snapshot), parent)))
-    gone, come = len(before - after), len(after - before)
+    child = plan(one_member_less(snapshot), parent)
+    before, after = (Counter(_encoded(one).splitlines()) for one in (parent, child))
+    gone, come = (before - after).total(), (after - before).total()
     row(
         "S: lines that differ after one member changed, the head's included",
         f"{gone} go, {come} come",

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from attrs import field, fields, frozen
 
+from blueprints.addresses import ExternalGroup
 from blueprints.blueprint import (
     CONTENT_FIELDS,
     Content,
@@ -64,6 +65,31 @@ class SledLine:
         return (self.sleds[:1],)
 
 
+@frozen(kw_only=True)
+class SledDeparture:
+    """A leave with the sled that is owed it: few are, and one more is one line more."""
+
+    sled: UUID
+    instance_id: UUID
+    propolis_id: UUID
+    group_ip: ExternalGroup
+
+    @property
+    def sort_key(self) -> Key:
+        """By sled, then as the leaves of one sled."""
+        return (self.sled.int, *self.departure.sort_key)
+
+    @property
+    def departure(self) -> Departure:
+        """The leave itself."""
+        return Departure(instance_id=self.instance_id, propolis_id=self.propolis_id, group_ip=self.group_ip)
+
+    @classmethod
+    def of(cls, sled: UUID, row: Departure) -> "SledDeparture":
+        """Return *row*, which *sled* is owed."""
+        return cls(sled=sled, instance_id=row.instance_id, propolis_id=row.propolis_id, group_ip=row.group_ip)
+
+
 SHARED = tuple(attribute.name for attribute in fields(SharedTables))
 
 
@@ -79,7 +105,7 @@ class FileContent:
     shared_tables: SharedTables
     sleds: tuple[SledLine, ...] = field(converter=in_order)
     subscriptions: Mapping[UUID, tuple[Subscription, ...]]
-    departures: Mapping[UUID, tuple[Departure, ...]]
+    departures: tuple[SledDeparture, ...] = field(converter=in_order)
     ports: Ports
     transitions: tuple[Transition, ...]
     findings: tuple[Finding, ...]
@@ -98,8 +124,9 @@ class FileContent:
             missing = {getattr(line, kind) for line in self.sleds} - set(getattr(self.shared_tables, kind))
             if missing:
                 raise FieldError(f"shared_tables.{kind}", f"lacks {', '.join(sorted(missing))}, which sleds name")
-        for name in ("subscriptions", "departures"):
-            strangers = set(getattr(self, name)) - set(known)
+        concerned = {"subscriptions": set(self.subscriptions), "departures": {row.sled for row in self.departures}}
+        for name, sleds in concerned.items():
+            strangers = sleds - set(known)
             if strangers:
                 raise FieldError(name, f"{min(strangers)} has no line in sleds")
 
@@ -140,7 +167,9 @@ def to_file(content: Content) -> FileContent:
             for (generation, names), sleds in lines.items()
         ],
         subscriptions={sled: tables.subscriptions for sled, tables in content.sleds.items() if tables.subscriptions},
-        departures={sled: tables.departures for sled, tables in content.sleds.items() if tables.departures},
+        departures=[
+            SledDeparture.of(sled, row) for sled, tables in content.sleds.items() for row in tables.departures
+        ],
     )
 
 
@@ -150,6 +179,9 @@ def _shared_in_order(shared: SharedTables) -> dict[str, dict[str, tuple[Any, ...
 
 def _sled_tables(stored: FileContent) -> Iterable[tuple[UUID, SledTables]]:
     shared = _shared_in_order(stored.shared_tables)
+    owed: dict[UUID, list[Departure]] = {}
+    for row in stored.departures:
+        owed.setdefault(row.sled, []).append(row.departure)
     for line in stored.sleds:
         tables: dict[str, Any] = {kind: shared[kind][getattr(line, kind)] for kind in SHARED}
         for sled in line.sleds:
@@ -159,7 +191,7 @@ def _sled_tables(stored: FileContent) -> Iterable[tuple[UUID, SledTables]]:
                     generation=line.generation,
                     **tables,
                     subscriptions=stored.subscriptions.get(sled, ()),
-                    departures=stored.departures.get(sled, ()),
+                    departures=owed.get(sled, ()),
                 ),
             )
 

@@ -78,7 +78,8 @@ def _is_table(value: Any, depth: int) -> bool:
 def dumps(document: dict[str, Any]) -> str:
     """Return the canonical text of *document*: one entry per line, a newline at the end.
 
-    Keys keep their order: whoever builds *document* decides it. The document itself is always spread out.
+    Keys keep their order: whoever builds *document* decides it. The document itself is always spread out, and so are
+    lists without entries, so that a first one is one line more.
 
     >>> print(dumps({"format": "x/1", "rows": [{"a": 1}, {"a": 2}], "none": []}), end="")
     {
@@ -87,7 +88,8 @@ def dumps(document: dict[str, Any]) -> str:
      {"a": 1},
      {"a": 2}
     ],
-    "none": []
+    "none": [
+    ]
     }
     """
     return "".join(pieces(document))
@@ -109,7 +111,9 @@ def items(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _laid_out(value: Any, depth: int) -> Iterator[str]:
-    if not _is_table(value, depth):
+    if value == []:
+        yield f"[\n{' ' * (depth - 1)}]"
+    elif not _is_table(value, depth):
         yield one_line(value)
     elif isinstance(value, dict):
         yield from _spread_object(value, depth)

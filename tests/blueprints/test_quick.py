@@ -177,7 +177,7 @@ def _resealed(blueprint: Blueprint, text: str) -> bytes:
     [
         ("", ""),
         (r'"rests_on_members": ', '"unknown": 1, "rests_on_members": '),
-        (r'(\n "absent": \[\])', r"\1,\1"),
+        (r'(\n "absent": \[\n \])', r"\1,\1"),
         (r'(\n"causes": \{)', r"\1 "),
     ],
     ids=["nothing", "a key that nobody knows", "a key twice", "another layout"],
