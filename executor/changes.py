@@ -28,7 +28,7 @@ class Kind(StrEnum):
     EXTERNAL_UPDATE = "external_update"
     """Rewrite an external group; if its source filter too, then on a switch that no sled sends it through."""
     EXTERNAL_RETARGET = "external_retarget"
-    """Translate an external group into another underlay group than now."""
+    """Translate an external group into another underlay group than now, under which sleds may hear it."""
     REFILTER_LIVE = "refilter_live"
     """Rewrite the source filter of an external group on a switch that sleds send it through: they are interrupted."""
     DRAIN = "drain"

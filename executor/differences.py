@@ -11,6 +11,7 @@ This file does not know what is sent, in which order, nor how a rack is read.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from operator import attrgetter
 from types import MappingProxyType
 from uuid import UUID
@@ -171,6 +172,24 @@ class _Comparison:
             if not groups:
                 yield Foreign(target=target, what=what)
 
+    def listens_elsewhere(self, group: Address) -> bool:
+        """Return whether a sled may hear *group* under another underlay address than the blueprint's.
+
+        One that did not answer may if somebody there hears it. What nobody hears elsewhere is lost to nobody: the
+        entry of a switch that leads there was changed by somebody, and is led back.
+        """
+        return group in self._heard_elsewhere
+
+    @cached_property
+    def _heard_elsewhere(self) -> frozenset[Address]:
+        """The groups of which that is so; looked up only where an entry leads astray."""
+        tables = [seen.m2p for sled, seen in self.observation.sleds.items() if sled in self.content.sleds]
+        silent = [its for sled, its in self.content.sleds.items() if not self.knows(Target.sled(sled))]
+        distinct = {id(table): table for table in tables if table}.values()  # sleds share theirs
+        pairs = {(pair.group, pair.underlay) for table in distinct for pair in table}
+        moved = {group for group, _ in pairs - self.ours.mappings}
+        return frozenset(moved.union(row.group_ip for its in silent for row in its.subscriptions))
+
     def _switch(self, slot: SwitchSlot) -> SwitchView:
         return SwitchView(
             slot=slot,
@@ -184,6 +203,7 @@ class _Comparison:
                 if other is not slot
                 for row in tables.external_groups
             },
+            listens_elsewhere=self.listens_elsewhere,
         )
 
 

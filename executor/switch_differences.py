@@ -34,6 +34,9 @@ class SwitchView:
     elsewhere: Mapping[Address, str]
     """External group to another switch that shall hold it: it must, before this one may lose it."""
 
+    listens_elsewhere: Callable[[Address], bool]
+    """Whether a sled may hear an external group under another underlay address than the blueprint's."""
+
     dpd: Target = field(init=False)
     """The daemon of the first two tables."""
 
@@ -141,10 +144,16 @@ def _external(
     elif seen.internal_ip in rebuilt or (seen.tag != wanted.tag.text and not kept):
         yield change(Kind.REBUILD_EXTERNAL, seen)
         yield change(Kind.EXTERNAL_CREATE, evolve(wanted, sources=seen.sources) if kept else wanted)
-    elif not kept and seen.internal_ip not in (None, wanted.internal_ip):
+    elif not kept and _moves(view, wanted, seen):
         yield change(Kind.EXTERNAL_RETARGET, wanted)
     elif not kept and not same_external(wanted, seen):
         yield change(Kind.EXTERNAL_UPDATE, wanted)
+
+
+def _moves(view: SwitchView, wanted: ExternalEntryRow, seen: SeenExternal) -> bool:
+    """Return whether leading *seen* where it shall lead takes it from sleds that hear it now; else it comes back."""
+    drifted = seen.internal_ip not in (None, wanted.internal_ip)
+    return drifted and view.listens_elsewhere(wanted.group_ip)
 
 
 def same_external(wanted: ExternalEntryRow, seen: SeenExternal) -> bool:

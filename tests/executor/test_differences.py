@@ -89,7 +89,7 @@ def test_an_empty_rack_gains_every_table() -> None:
         ("external_groups", {"vlan_id": 5}, Kind.EXTERNAL_UPDATE),
         ("external_groups", {"sources": [source(1)]}, Kind.REFILTER_LIVE),
         ("external_groups", {"internal_ip": None}, Kind.EXTERNAL_UPDATE),
-        ("external_groups", {"internal_ip": underlay_ip(1, 9)}, Kind.EXTERNAL_RETARGET),
+        ("external_groups", {"internal_ip": underlay_ip(1, 9)}, Kind.EXTERNAL_UPDATE),
         ("underlay_groups", {"members": seen_members([port(0)])}, Kind.MEMBERS_ADD),
         ("underlay_groups", {"members": seen_members([port(0), port(1), port(2)])}, Kind.MEMBERS_REMOVE),
         ("mrib_routes", {"underlay_group": underlay_ip(1, 9)}, Kind.ROUTE_PUT),
@@ -99,6 +99,26 @@ def test_an_empty_rack_gains_every_table() -> None:
 def test_every_field_that_is_ours_is_compared(table: str, change: dict[str, Any], kind: Kind) -> None:
     """A switch row that differs in one field is found, and nothing else is."""
     assert only_change(PLAN, on_switch0(table, change)).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("sled", "tables", "kind"),
+    [
+        (1, {"m2p": [SeenM2p(group=group_ip(2), underlay=underlay_ip(2, 9))]}, Kind.EXTERNAL_RETARGET),
+        (1, {"m2p": None}, Kind.EXTERNAL_RETARGET),
+        (0, {"m2p": None}, Kind.EXTERNAL_UPDATE),
+        (1, {"m2p": []}, Kind.EXTERNAL_UPDATE),
+    ],
+    ids=["listens elsewhere", "may listen elsewhere", "silent, and nobody hears it there", "hears nothing"],
+)
+def test_an_entry_that_leads_astray_is_led_back_unless_somebody_may_hear_it_there(
+    sled: int, tables: dict[str, Any], kind: Kind
+) -> None:
+    """A move costs packets and is asked about; what nobody hears where it leads is lost to nobody."""
+    astray = on_switch0("external_groups", {"internal_ip": underlay_ip(2, 9)}, index=1)
+    observation = with_sled(astray, sled, **tables)
+    entries = [change for change in differences(PLAN, observation).changes if change.subject == group_ip(2)]
+    assert [change.kind for change in entries if str(change.target) == "switch0 dpd"] == [kind]
 
 
 def test_any_source_is_not_an_empty_list_and_order_of_sources_is_nothing() -> None:

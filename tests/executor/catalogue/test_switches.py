@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from blueprints.addresses import Address
 from blueprints.capacity import excesses
 from blueprints.run_report import Outcome
 from blueprints.snapshot import MemberPorts, Policy
@@ -287,7 +288,10 @@ def test_d12_each_switch_is_compared_with_what_it_says_itself(bench: Bench) -> N
     at_rest(bench, PLAN)
 
 
-@pytest.mark.parametrize("changes", [{"vni": 78}, {"vlan_id": 5}], ids=["network", "VLAN"])
+DRIFTS: list[dict[str, Any]] = [{"vni": 78}, {"vlan_id": 5}, {"internal_ip": Address.parse(U6)}]
+
+
+@pytest.mark.parametrize("changes", DRIFTS, ids=["network", "VLAN", "underlay group"])
 def test_d13_what_drifted_on_both_switches_alike_is_found(bench: Bench, changes: dict[str, Any]) -> None:
     """Every field is compared with the blueprint, not one switch with the other, nor tags and sources alone."""
     bench.run(PLAN)
