@@ -267,7 +267,8 @@ FORMS: Mapping[Kind, Form] = MappingProxyType(
             method="DELETE",
             path=_FORWARDING,
             body=bodies.forwarding_clear_body,
-            gates=(_after(_K.M2P_MOVE),),
+            # While a mapping that a leave needs could not be set, the forwarding is what tells that it is needed.
+            gates=(_after(_K.M2P_SET, _K.M2P_MOVE),),
         ),
         _K.M2P_CLEAR: Form(
             tier=Tier.M2P_CLEAR,

@@ -3,6 +3,7 @@
 Three things about sleds that the rules below rest on:
     * a sled holds one underlay group per group; setting another overwrites it;
     * a subscription is bound to the underlay group in force when the port joined, so it leaves under that mapping;
+      without one a leave has no effect, and is acknowledged all the same;
     * setting next hops adds to those that are there; a hop that includes nobody carries nothing, and one request
       that adds a hop and switches another off is the only change without a gap.
 
@@ -101,6 +102,7 @@ def sled_differences(view: SledView, alike: Alike) -> Iterator[Item | Part]:
     yield from mappings.at(view.target)
     yield from alike.of(view, "forwarding", _forwarding).at(view.target)
     moved = {change.subject for change in mappings.changes.get(Kind.M2P_MOVE, ())}
+    yield from _for_leaves(view)
     yield from _subscriptions(view, moved)
 
 
@@ -230,6 +232,32 @@ def _unwanted_forwarding(view: SledView, seen: SeenForwarding) -> Item:
         row=seen,
         seen=seen,
     )
+
+
+def _for_leaves(view: SledView) -> Iterator[Change]:
+    """Yield the mappings that ports need to leave and have lost, and their end after that.
+
+    A mapping that is refused its NICs is taken away by the sled-agent, and its forwarding stays. Our own order clears
+    the forwarding first, so forwarding without a mapping means that ports may not have left.
+    """
+    if not view.tables.departures:
+        return
+    mapped = {pair.group for pair in view.seen.m2p or ()}.union(row.group for row in view.tables.m2p)
+    for group in sorted({row.group_ip for row in view.tables.departures} - mapped, key=lambda group: group.key):
+        underlay = next((row.underlay for row in view.seen.forwarding or () if _led(view, group, row.underlay)), None)
+        if underlay is None:
+            continue
+        row = M2pEntry(group=group, underlay=underlay)  # type: ignore[arg-type]  # read, so any address
+        for kind in (Kind.M2P_SET, Kind.M2P_CLEAR):
+            yield Change(kind=kind, target=view.target, groups=(group,), subject=group, row=row)
+
+
+def _led(view: SledView, group: Address, underlay: Address) -> bool:
+    """Return whether *group* led to *underlay*, which no other group has now, as far as anything tells."""
+    if view.ours.holds(group, underlay) or view.ours.planned.get(underlay, group) != group:
+        return False
+    named = view.ours.named.get(underlay)
+    return view.ours.owns_mapping(group, underlay) if named is None else group in named
 
 
 def _subscriptions(view: SledView, moved: set[Address]) -> Iterator[Change | Part]:

@@ -376,3 +376,46 @@ def test_forwarding_of_an_address_that_is_handed_over_serves_its_new_group() -> 
     found = [c for c in differences(new, observation_of(former)).changes if c.kind is Kind.HOP_CHANGE]
     assert {change.subject for change in found} == {underlay_ip(1)}
     assert {change.groups for change in found} == {(group_ip(2),)}
+
+
+LEAVING = blueprint(G(number=1), departures=[(0, 3)])
+"""A port of the first sled has to leave a group that is nowhere any more."""
+
+
+@pytest.mark.parametrize(
+    ("forwarding", "mapped", "found"),
+    [
+        ([underlay_ip(3)], [], [Kind.M2P_SET, Kind.FORWARDING_CLEAR, Kind.M2P_CLEAR]),
+        ([underlay_ip(3)], [3], [Kind.FORWARDING_CLEAR, Kind.M2P_CLEAR]),
+        ([], [], []),
+    ],
+    ids=["lost", "there", "both cleared"],
+)
+def test_a_leave_gets_the_mapping_that_it_needs(
+    forwarding: list[Address], mapped: list[int], found: list[Kind]
+) -> None:
+    """Only where forwarding says that ports may not have left: our own order clears that first."""
+    seen = observation_of(LEAVING)
+    entries = [
+        *(seen.sleds[sled_id(0)].forwarding or ()),
+        *(SeenForwarding(underlay=underlay, next_hops=()) for underlay in forwarding),
+    ]
+    pairs = [
+        *(seen.sleds[sled_id(0)].m2p or ()),
+        *(SeenM2p(group=group_ip(number), underlay=underlay_ip(number)) for number in mapped),
+    ]
+    witness = [
+        SeenM2p(group=group_ip(1), underlay=underlay_ip(1)),
+        SeenM2p(group=group_ip(3), underlay=underlay_ip(3)),
+    ]
+    observation = with_sled(with_sled(seen, 0, forwarding=entries, m2p=pairs), 1, m2p=witness)
+    difference = differences(LEAVING, observation)
+    assert [c.kind for c in difference.changes if c.target == Target.sled(sled_id(0))] == found
+
+
+def test_no_mapping_is_set_for_a_leave_under_what_another_group_has_now() -> None:
+    """Who sends to the former group would reach the members of the latter."""
+    plan = blueprint(G(number=1, salt=2), departures=[(0, 3)])  # which is the address that the third group had
+    seen = observation_of(plan)
+    assert underlay_ip(1, 2) == underlay_ip(3)
+    assert tuple(differences(plan, seen).changes) == ()

@@ -195,6 +195,21 @@ def test_s10_a_mapping_stays_until_everybody_has_left(bench: Bench) -> None:
     assert orphans(bench, END) == []
 
 
+@pytest.mark.parametrize("refusals", [0, 1])
+def test_s10_a_mapping_that_was_lost_is_set_again_for_whoever_has_to_leave(bench: Bench, refusals: int) -> None:
+    """What a refused NIC took away: without it the leave would be acknowledged, forgotten, and have done nothing."""
+    bench.run(PLAN)
+    to_sled(bench, SLEDS[0], "DELETE", M2P, {"group": G6, "underlay": U6})
+    bench.enter(ENDED)
+    if refusals:
+        bench.fault(SLED0, "nic_join", times=refusals)
+        assert owed_kinds(bench.run(END)) >= {(SLED0, "m2p_set"), (SLED0, "leave")}
+    assert bench.run(END).exit_code == 0
+    assert orphans(bench, END) == []
+    assert filters(bench, U6) == 0
+    at_rest(bench, END)
+
+
 def test_s12_whoever_stays_leaves_and_joins_again_when_the_address_moves(bench: Bench) -> None:
     """A join that repeats what was told does not reach the packet engine: each port leaves under the old mapping."""
     bench.run(PLAN)
