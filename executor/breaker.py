@@ -5,7 +5,8 @@ Rules:
         still read where a run reads, each time with one request. That costs next to nothing, finds a daemon that
         came back, and shows what it lost: only a read lets writes through again.
     K2  a daemon that lets requests run into their deadline is left alone altogether after `Limits.hangs` of them:
-        each further one would hold up whatever waits for it by another deadline.
+        each further one would hold up whatever waits for it by another deadline. After the first one it has to
+        answer within `Limits.doubted_seconds`.
 
 This file does not know requests, nor how one fails.
 """
@@ -27,6 +28,12 @@ class Breaker:
     def open(self) -> bool:
         """Whether the target is given up: what fails now is not tried again."""
         return self._silences >= self.limits.silences or self._hanging
+
+    @property
+    def patience(self) -> float:
+        """How many seconds the next request may take."""
+        most = self.limits.request_seconds
+        return min(most, self.limits.doubted_seconds) if self._hangs else most
 
     @property
     def _hanging(self) -> bool:

@@ -264,7 +264,7 @@ class Client:
         return self.deadlines.left(asyncio.get_running_loop().time(), writing=method != "GET")
 
     async def _sent(self, request: Request, version: str) -> Answer:
-        left, most = self._seconds_left(request.method), self.limits.request_seconds
+        left, most = self._seconds_left(request.method), self.breaker.patience
         made = as_http(self.base, request, version)
         try:
             async with asyncio.timeout(min(left, most)):

@@ -31,6 +31,10 @@ class Limits:
     request_seconds: float = 15.0
     """From the first byte sent to the last received; not per read, so that a slow body cannot stretch it."""
 
+    doubted_seconds: float = 1.5
+    """The same for a daemon that let the request before run into its deadline: it costs whoever waits for it one
+    deadline and little more, not one for each question."""
+
     tries: int = 3
     """Sendings of one request, the first included."""
 

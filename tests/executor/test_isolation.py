@@ -128,6 +128,21 @@ def test_what_hangs_half_way_does_not_hold_up_the_calls_beside_it(full: Bench) -
     assert full.run(PLAN).exit_code == 0
 
 
+@pytest.mark.parametrize("dead", ["switch0 dpd", f"sled {SLEDS[0]}"])
+def test_what_hangs_half_way_costs_the_rest_one_deadline_and_little_more(bench_inside: Bench, dead: str) -> None:
+    """However many questions it leaves unanswered: after the first it is asked only shortly, and once."""
+    bench, limits = bench_inside, Limits(pause_jitter_seconds=0.0)
+    moments: list[float] = []
+
+    def listen(event: Event) -> None:
+        moments.append(asyncio.get_running_loop().time())
+        if isinstance(event, Observed):
+            bench.fault(dead, "timeout_before", times=None)
+
+    assert bench.run(planned(small_rack()), limits=limits, progress=listen).exit_code == 4
+    assert limits.request_seconds <= moments[-1] - moments[0] <= 1.2 * limits.request_seconds
+
+
 # --- the time of a run ----------------------------------------------------------------------------------------------
 
 
@@ -201,6 +216,17 @@ def test_a_daemon_that_hangs_is_not_even_read_any_more() -> None:
     assert breaker.closed_to(writing=True) is None
     breaker.silent(hung=True)
     assert breaker.closed_to(writing=False) == "left alone after 2 deadlines without an answer"
+
+
+def test_a_daemon_that_hung_is_asked_shortly_until_it_answers() -> None:
+    """Never longer than any other, however short a deadline is."""
+    for deadline, shortly in ((15.0, 1.5), (0.5, 0.5)):
+        breaker = Breaker(Limits(request_seconds=deadline))
+        assert breaker.patience == deadline
+        breaker.silent(hung=True)
+        assert breaker.patience == shortly
+        breaker.answered()
+        assert breaker.patience == deadline
 
 
 def test_a_daemon_that_comes_back_amid_a_run_is_found_by_the_read_back(bench: Bench) -> None:

@@ -440,7 +440,7 @@ ASKED = Client._sent
 
 async def patient(client: Any, request: Any, version: str) -> Any:
     """Wait for an answer as long as it takes."""
-    client.limits = evolve(client.limits, request_seconds=600.0)
+    client.breaker.limits = evolve(client.limits, request_seconds=600.0, doubted_seconds=600.0)
     return await ASKED(client, request, version)
 
 
