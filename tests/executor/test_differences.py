@@ -416,6 +416,9 @@ def test_a_leave_gets_the_mapping_that_it_needs(
 def test_no_mapping_is_set_for_a_leave_under_what_another_group_has_now() -> None:
     """Who sends to the former group would reach the members of the latter."""
     plan = blueprint(G(number=1, salt=2), departures=[(0, 3)])  # which is the address that the third group had
-    seen = observation_of(plan)
     assert underlay_ip(1, 2) == underlay_ip(3)
-    assert tuple(differences(plan, seen).changes) == ()
+    witness = [SeenM2p(group=group_ip(number), underlay=underlay_ip(3)) for number in (1, 3)]
+    seen = with_sled(observation_of(plan), 1, m2p=witness)
+    assert [(c.kind, c.target) for c in differences(plan, seen).changes] == [
+        (Kind.M2P_CLEAR, Target.sled(sled_id(1)))
+    ]
