@@ -6,7 +6,9 @@ Rules:
         What comes from outside by that switch is lost until it is there again; inside nothing is.
     H2  where sleds send by that switch and the other one cannot take over, no order avoids a loss: somebody has to
         accept it.
-    H3  once in a run, and so many groups at most. A group that was deleted and is refused again is wedged.
+    H3  a group of which a change of members was refused in an earlier run is healed too, once its list is as wanted:
+        nothing else would show that its chip is not (`executor.journal`).
+    H4  once in a run, and so many groups at most. A group that was deleted and is refused again is wedged.
 
 Source: dpd restores its list after a change of members that failed half way, and not the chip; from then on it
 refuses what the chip has already, and its list proves nothing. Only deleting the group makes both equal again.
@@ -83,7 +85,7 @@ def chosen(suspects: Iterable[Suspect], most: int) -> frozenset[Suspect]:
 
 
 def tried_in_vain(failure: Failure, suspects: Collection[Suspect]) -> Failure:
-    """Return *failure*, which no run mends if it is about making one of *suspects* anew (rule H3)."""
+    """Return *failure*, which no run mends if it is about making one of *suspects* anew (rule H4)."""
     making = failure.change.kind in (Kind.UNDERLAY_CREATE, Kind.EXTERNAL_CREATE) and not failure.held
     if not making or not suspects_of(failure.change) & set(suspects):
         return failure

@@ -16,6 +16,7 @@ from attrs import frozen
 
 from blueprints.addresses import Address
 from blueprints.blueprint import Content
+from blueprints.identifiers import SwitchSlot
 from blueprints.observation import Observation
 from blueprints.ordering import Key
 from executor.actions import FORMS
@@ -50,6 +51,7 @@ INTERRUPTING = REFILTERS.union(LOST)
 
 FROM_OUTSIDE = "what enters {place} from outside while its source filter is rewritten"
 VLAN = "what enters {place} from outside while its VLAN changes"
+ANEW = "what enters {place} from outside while the group, of which its chip is in doubt, is made anew there"
 
 
 @frozen(kw_only=True)
@@ -115,6 +117,7 @@ def interruptions(
     observation: Observation,
     changes: Iterable[Change],
     *,
+    anew: Iterable[tuple[SwitchSlot, Address]] = (),
     allow_loss: bool = False,
     moves: Collection[Address] = (),
 ) -> tuple[Interruption, ...]:
@@ -124,10 +127,13 @@ def interruptions(
         content: the blueprint.
         observation: what the rack holds before.
         changes: what differs, repeats included.
+        anew: groups that are healed although nothing differs.
         allow_loss: whether losses are accepted, but for those of moves.
         moves: groups whose underlay address may move.
     """
-    found: dict[tuple[Address, str], tuple[str | None, bool]] = {}
+    found: dict[tuple[Address, str], tuple[str | None, bool]] = {
+        (group, ANEW.format(place=slot.value)): (None, True) for slot, group in anew
+    }
     for change in changes:
         if change.held:
             continue

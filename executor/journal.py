@@ -1,8 +1,9 @@
 """The journal: what must not be forgotten, because nobody can read it back (`format: rackcast.journal/1`).
 
-It holds leaves that no sled-agent has acknowledged, and underlay addresses that a group of before may still use
-somewhere. Everything else is found by looking at the rack. It is written before the calls that it protects, shrinks
-as they are acknowledged, and is empty once a run has left nothing behind.
+It holds leaves that no sled-agent has acknowledged, underlay addresses that a group of before may still use
+somewhere, and groups whose chip may not be as its daemon says. Everything else is found by looking at the rack. The
+first two are written before the calls that they are about, and shrink as these are acknowledged; the last is
+written after a refusal. All are empty once a run has left nothing behind.
 
 This file does not know when something is owed, nor what is done about it.
 """
@@ -15,8 +16,9 @@ from uuid import UUID
 from attrs import field, frozen
 
 from blueprints.addresses import Address, ExternalGroup
-from blueprints.blueprint import Departure
+from blueprints.blueprint import Departure, MemberPort
 from blueprints.errors import InputRejectedError, Mistake
+from blueprints.identifiers import SwitchSlot
 from blueprints.ordering import Key, in_order
 from blueprints.text import dumps
 from executor import durable
@@ -64,11 +66,29 @@ class Retired:
 
 
 @frozen(kw_only=True)
+class Doubted:
+    """An underlay group whose chip may hold other members than its daemon lists: a change of them was refused."""
+
+    switch: SwitchSlot
+    underlay: Address
+    group: Address
+    ports: tuple[MemberPort, ...] = field(converter=in_order)
+    """Those that the change would have added or removed. One that is added or removed since agrees: the chip refuses
+    to add what it has, and to remove what it has not."""
+
+    @property
+    def sort_key(self) -> Key:
+        """By switch, then by address."""
+        return (self.switch.number, self.underlay.key, self.group.key)
+
+
+@frozen(kw_only=True)
 class Intents:
     """What a journal holds."""
 
     leaves: tuple[OwedLeave, ...] = field(default=(), converter=in_order)
     retired: tuple[Retired, ...] = field(default=(), converter=in_order)
+    doubted: tuple[Doubted, ...] = field(default=(), converter=in_order)
 
 
 @frozen(kw_only=True)

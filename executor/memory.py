@@ -13,6 +13,7 @@ from attrs import define, evolve, field
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.observation import Observation
+from executor import doubts
 from executor.changes import Change, Kind
 from executor.changeset import Difference
 from executor.gates import Wait
@@ -50,6 +51,7 @@ class Memory:
         self.intents = Intents(
             leaves=set(owed_leaves(self.blueprint, difference, self.on_disk.leaves)),
             retired=retired(self.blueprint, seen, self.on_disk.retired),
+            doubted=doubts.standing(self.on_disk.doubted, seen),
         )
 
     def begin(self, difference: Difference, seen: Observation) -> str | None:
@@ -62,10 +64,18 @@ class Memory:
         return occupied(self.blueprint, difference, self.intents, self.new)
 
     def acknowledge(self, changes: Iterable[Change]) -> None:
-        """Forget the leaves among *changes*, which are in effect."""
+        """Forget the leaves among *changes*, which are in effect, and doubts about what they made anew."""
         done = {owed_leave(change) for change in changes if change.kind in _LEAVING}
         if done:
             self.intents = evolve(self.intents, leaves=set(self.intents.leaves) - done)
+        if self.intents.doubted:
+            for change in changes:
+                self.intents = evolve(self.intents, doubted=doubts.proven(self.intents.doubted, change))
+
+    def doubt(self, changes: Iterable[Change]) -> None:
+        """Remember that *changes* of members were refused."""
+        for change in changes:
+            self.intents = evolve(self.intents, doubted=doubts.refused(self.intents.doubted, change))
 
     def freed(self, difference: Difference, seen: Observation, before: Mapping[Address, Wait]) -> frozenset[Address]:
         """Return the groups that waited for their addresses and need not wait any more, by what was *seen* last."""

@@ -194,7 +194,9 @@ def standing_json(standing: Standing) -> dict[str, Json]:
 
 def journal_json(journal: Intents | None) -> dict[str, Json] | None:
     """Return how much a journal still holds, as plain data."""
-    return None if journal is None else {"leaves": len(journal.leaves), "retired": len(journal.retired)}
+    return (
+        None if journal is None else {name: len(getattr(journal, name)) for name in ("leaves", "retired", "doubted")}
+    )
 
 
 def loss_json(loss: Loss) -> dict[str, Json]:

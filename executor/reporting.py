@@ -13,12 +13,14 @@ from executor.changeset import Difference
 from executor.classes import classified
 from executor.debts import debts, lossy, moving
 from executor.endings import planned
+from executor.interruptions import ALLOW_LOSS
 from executor.others import told
 from executor.owed import Owed, in_order, owed_by, owed_change
 from executor.rehearsal import rehearse
 from executor.report import Report, tallied
 from executor.run import Run
 from executor.standings import standings
+from executor.targets import Target
 
 
 def unaccepted(run: Run) -> list[Owed]:
@@ -37,8 +39,8 @@ def asked(run: Run, difference: Difference) -> Report:
 
 def rehearsed(run: Run, difference: Difference) -> Report:
     """Return the report of a dry run."""
-    run.announce(difference)
     run.memory.look(difference, run.seen)
+    run.announce(difference)
     rehearsal = rehearse(
         difference,
         run.targets,
@@ -49,15 +51,31 @@ def rehearsed(run: Run, difference: Difference) -> Report:
     owed = [owed_change(held.change, held.because) for held in rehearsal.held]
     moved = moving(rehearsal.waiting)
     owed += [owed_change(change, lossy(change, moved), consent=True) for change in rehearsal.waiting]
-    owed += owed_by(difference) + unaccepted(run)
+    doubts = _doubts(run, difference)
+    owed += owed_by(difference) + unaccepted(run) + doubts
     differs = bool(difference.changes or difference.conflicts)
-    if rehearsal.waiting or unaccepted(run):
+    if rehearsal.waiting or unaccepted(run) or any(each.consent for each in doubts):
         outcome = Outcome.CONSENT
     elif differs:
         outcome = Outcome.DIFFERENCES
     else:
         outcome = Outcome.PARTIAL if owed else Outcome.CONVERGED
     return _report(run, outcome, difference, owed, rehearsal.calls, dry_run=True)
+
+
+def _doubts(run: Run, difference: Difference) -> list[Owed]:
+    """Return what is owed to chips that may not be as their daemons say."""
+    doubted = run.doubted(difference)
+    lossy = run.unhealed(doubted)
+    return [
+        Owed(
+            target=str(Target.dpd(slot)),
+            groups=(group,),
+            because=f"{_DOUBTED}; {ALLOW_LOSS} accepts what that costs" if (slot, group) in lossy else _DOUBTED,
+            consent=(slot, group) in lossy,
+        )
+        for slot, group in doubted
+    ]
 
 
 def withheld(run: Run, difference: Difference, *, dry_run: bool) -> Report:
@@ -68,14 +86,14 @@ def withheld(run: Run, difference: Difference, *, dry_run: bool) -> Report:
 
 async def carried_out(run: Run, difference: Difference) -> Report:
     """Let *run* send what *difference* asks for, and return its report."""
-    run.announce(difference)
     because = run.memory.begin(difference, run.seen)
+    run.announce(difference)
     if because is not None:
         owed = [Owed(target="rack", because=because), *owed_by(difference)]
         owed += [owed_change(change, because) for change in difference.changes]
         return _report(run, Outcome.PARTIAL, difference, owed)
     left = await run.carried_out(difference)
-    owed = debts(left.difference, run.failures, left.waiting)
+    owed = debts(left.difference, run.failures, left.waiting) + _doubts(run, left.difference)
     because = run.memory.end(run.seen)
     if because is not None:
         owed.append(Owed(target="rack", because=because))
@@ -128,6 +146,7 @@ def _report(
     )
 
 
+_DOUBTED = "its chip may hold other members than its daemon lists: it is to be deleted there and made anew"
 _MASS_CHANGE = "--allow-mass-change accepts it"
 _OTHER_WRITER = "stop the other writer, or --allow-other-writer goes on"
 _NOBODY = "no sled of the blueprint answers: this may be another rack"

@@ -8,8 +8,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from attrs import define, field, frozen
 
 from blueprints.addresses import Address
-from blueprints.blueprint import Blueprint
+from blueprints.blueprint import Blueprint, UnderlayEntry
 from blueprints.endpoints import SubscriptionForm
+from blueprints.identifiers import SwitchSlot
 from blueprints.observation import Observation
 from blueprints.snapshot import MemberPorts
 from executor.actions import NARROWING, WIDENING, Effect
@@ -17,11 +18,12 @@ from executor.changes import Change, Kind
 from executor.changeset import Changes, Difference
 from executor.debts import Failure
 from executor.differences import differences
+from executor.doubts import MEMBERS
 from executor.drains import zones_in
 from executor.endings import Lane, Log
 from executor.extent import Loss
 from executor.gates import Ledger, split_by_consent
-from executor.healing import AWAY, BACK, Suspect, chosen, concerned, detour, suspects_of, tried_in_vain
+from executor.healing import AWAY, BACK, Detour, Suspect, chosen, concerned, detour, suspects_of, tried_in_vain
 from executor.holds import Holds
 from executor.interruptions import INTERRUPTING, Consent, Interruption, interruptions
 from executor.memory import Memory
@@ -111,7 +113,9 @@ class Run:
     def announce(self, difference: Difference) -> None:
         """Note whom *difference* interrupts."""
         changes = difference.everything.of(INTERRUPTING)
-        self.interruptions = interruptions(self.blueprint, self.begin, changes, **self.consent)
+        doubted = self.doubted(difference)
+        anew = doubted - self.unhealed(doubted)
+        self.interruptions = interruptions(self.blueprint, self.begin, changes, anew=anew, **self.consent)
 
     async def carried_out(self, difference: Difference) -> Left:
         """Send what *difference* asks for, and return what is left to do."""
@@ -144,23 +148,51 @@ class Run:
 
     async def _healed(self, difference: Difference) -> tuple[Difference, tuple[Change, ...]]:
         """Make anew what is in doubt, once; return what differs then, and what of it waits for consent."""
-        suspects = chosen(self.suspects, self.rack.limits.heals)
+        silent = {silence.target for silence in difference.unknown}
+        all_answer = silent.isdisjoint(str(Target.dpd(slot)) for slot in self.blueprint.switches)
+        # A doubt can wait for the switch that has to take over; it would be led around in vain, in every run.
+        doubted = self.doubted(difference) if all_answer else frozenset()
+        suspects = chosen(self.suspects | doubted, self.rack.limits.heals)
         if not suspects or self.disturbed or self.halted:
             return difference, ()
-        zones = zones_in(self.blueprint, zones_of(self.rack.endpoints))
-        way = detour(self.blueprint, suspects, zones, allow_loss=self.guards.allow_loss)
-        doubted = [failure for failure in self.failures if suspects_of(failure.change) & suspects]
-        self.failures = [failure for failure in self.failures if failure not in doubted]
+        way = self._detour(suspects)
+        former = [failure for failure in self.failures if suspects_of(failure.change) & suspects]
+        self.failures = [failure for failure in self.failures if failure not in former]
         self.course = way.blueprint
         await self._healing_round(suspects, AWAY)
         self.course = None
         difference = await self._healing_round(suspects, BACK)
         self.failures = [tried_in_vain(failure, suspects) for failure in self.failures]
         differing = {(change.kind, change.target, change.subject) for change in difference.changes}
-        self.failures += [f for f in doubted if (f.change.kind, f.change.target, f.change.subject) in differing]
+        self.failures += [f for f in former if (f.change.kind, f.change.target, f.change.subject) in differing]
         waiting = tuple(change for change in difference.changes if suspects_of(change) & way.lossy)
-        self.waited = self.waited or bool(waiting)
+        self.waited = self.waited or bool(waiting) or bool(self.unhealed(self.doubted(difference)))
         return difference, waiting
+
+    def doubted(self, difference: Difference) -> frozenset[Suspect]:
+        """Return the groups whose list is as the blueprint has it while their chip may not be: nobody can read that.
+
+        Where the list differs the next change of it shows whether the chip agrees.
+        """
+        if not self.memory.intents.doubted:
+            return frozenset()  # so it is nearly always
+        known = {slot for slot, seen in self.seen.switches.items() if seen.underlay_groups is not None}
+        wanted = {(slot, row.group_ip) for slot in known for row in self._tables(slot)}
+        differing = {each for change in difference.changes.of(MEMBERS) for each in suspects_of(change)}
+        doubts = [each for each in self.memory.intents.doubted if (each.switch, each.underlay) in wanted]
+        return frozenset((each.switch, each.group) for each in doubts) - differing
+
+    def unhealed(self, suspects: Collection[Suspect]) -> frozenset[Suspect]:
+        """Return those of *suspects* that nobody can lead around, if their loss is not accepted."""
+        return self._detour(suspects).lossy if suspects and not self.guards.allow_loss else frozenset()
+
+    def _detour(self, suspects: Collection[Suspect]) -> Detour:
+        zones = zones_in(self.blueprint, zones_of(self.rack.endpoints))
+        return detour(self.blueprint, suspects, zones, allow_loss=self.guards.allow_loss)
+
+    def _tables(self, slot: SwitchSlot) -> Sequence[UnderlayEntry]:
+        tables = self.blueprint.switches.get(slot)
+        return () if tables is None else tables.underlay_groups
 
     async def _healing_round(self, suspects: Collection[Suspect], kinds: Collection[Kind]) -> Difference:
         self.ledger = Ledger(occupied=self.ledger.occupied)
@@ -238,6 +270,8 @@ class Run:
         proven = sent.outcome is CallOutcome.REFUSED and not sent.call.form.reading_proves
         if sent.step is NextStep.SUSPECT:
             self.suspects.update(*map(suspects_of, sent.call.changes))
+        if sent.outcome is CallOutcome.REFUSED and sent.call.kind in MEMBERS:
+            self.memory.doubt(sent.call.changes)
         self.failures += [
             Failure(change=c, because=sent.note, proven=proven, wedged=sent.wedged) for c in sent.call.changes
         ]

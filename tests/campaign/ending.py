@@ -75,7 +75,12 @@ def left_behind(world: World, blueprint: Blueprint, blocked: Collection[Address]
     kept_rows = {
         row.group_ip for its in blueprint.switches.values() for row in its.external_groups if row.sources == ()
     }
-    kept = evolve(kept, retired=[row for row in kept.retired if row.group not in kept_rows | set(blocked)])
+    exempt = kept_rows | set(blocked)
+    kept = evolve(
+        kept,
+        retired=[row for row in kept.retired if row.group not in exempt],
+        doubted=[row for row in kept.doubted if row.group not in exempt and row.switch in blueprint.switches],
+    )
     if kept != Intents():
         yield f"the journal holds {kept}"
 

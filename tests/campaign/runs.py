@@ -91,7 +91,7 @@ class Runs:
         """Return the report of one run, None if it was killed."""
         if allow_loss:
             self._announce(blueprint)
-        self.witness.begin_run()
+        self.witness.begin_run({(each.switch, each.group) for each in self.kept(blueprint).doubted})
         self.traffic.begin(attempt, overtake)
         since = len(self.trace)
         try:

@@ -17,12 +17,14 @@ Exempt, and nothing else:
     X3  a new source filter, while it is written: packets of that group that enter the rack through that switch, or
         that come from a sled which could not be read, and so not be led around.
     X4  rows of a chip that its dpd has forgotten: they are swept when the group is made again.
+    X5  a group whose chip was left in doubt, as the journal says, while it is made anew: packets of it that enter the
+        rack through that switch.
 
 This file does not know who sends what, nor what holds at rest.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -69,6 +71,9 @@ class Witness:
     _unread: set[str] = field(factory=set)
     """Places that could not be read."""
 
+    _doubted: Collection[tuple[SwitchSlot, Address]] = ()
+    """Groups whose chips are in doubt."""
+
     _call: Call | None = None
     _touched: set[Address] = field(factory=set)
     _swept: bool = False
@@ -89,8 +94,9 @@ class Witness:
         self._ever |= {(plan.ids[group], port) for group, members in plan.members.items() for port in members}
         self.rebase()
 
-    def begin_run(self) -> None:
-        """A run begins: it looks at everything."""
+    def begin_run(self, doubted: Collection[tuple[SwitchSlot, Address]]) -> None:
+        """A run begins: it looks at everything, and knows which groups are in doubt on which switch."""
+        self._doubted = doubted
         self._tainted.clear()
         self._unread.clear()
 
@@ -209,6 +215,8 @@ class Witness:
         if self._swept and place in switches_used(self.world, probe):
             return True
         if halfway and self._refilters() and (probe.origin == place or self._unread & self._sender(probe)):
+            return True
+        if isinstance(probe.origin, SwitchSlot) and (probe.origin, probe.group) in self._doubted:
             return True
         places = self._places(probe, propolis)
         return any(

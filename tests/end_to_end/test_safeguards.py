@@ -137,7 +137,7 @@ def test_a_process_that_is_killed_is_made_good_by_the_next(
             time.sleep(0.002)
         process.kill()
     ending = run("execute", second, *way, "--json")
-    assert (ending.code, json.loads(ending.out)["journal"]) == (0, {"leaves": 0, "retired": 0})
+    assert (ending.code, json.loads(ending.out)["journal"]) == (0, {"leaves": 0, "retired": 0, "doubted": 0})
     state = httpx.get(f"{rack.control_url}/state").json()
     assert [sled["subscriptions"] for sled in state["sleds"].values()] == [[], []]
     assert json.loads(run("execute", second, *way, "--json").out)["counts"]["writes"] == 0

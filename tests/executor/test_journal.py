@@ -10,15 +10,32 @@ from attrs import define, evolve, field
 
 from blueprints.addresses import Address
 from blueprints.errors import InputRejectedError
+from blueprints.identifiers import SwitchSlot
 from blueprints.run_report import Outcome
 from executor import durable
-from executor.journal import Intents, JournalFile, OwedLeave, Retired
+from executor.journal import Doubted, Intents, JournalFile, OwedLeave, Retired
 from executor.progress import Event
 from tests.executor.bench import IMPATIENT, QUICK, Bench, planned
+from tests.executor.builders import port
 from tests.executor.deaths import KillingWriter, keeping, killed, killed_after, orphans
 from tests.executor.test_faults import END, ENDED
 from tests.executor.test_transients import watched
-from tests.simrack.rows import G4, G6, LISTENER, MOVER, PICKER, RACK, READER, S4, S6, SLEDS, U6, propolis, small_rack
+from tests.simrack.rows import (
+    G4,
+    G6,
+    LISTENER,
+    MOVER,
+    PICKER,
+    RACK,
+    READER,
+    S4,
+    S6,
+    SLEDS,
+    U4,
+    U6,
+    propolis,
+    small_rack,
+)
 
 FIRST = planned(small_rack())
 
@@ -278,10 +295,15 @@ def test_a_journal_reads_as_it_was_written(journal: JournalFile) -> None:
     kept = Intents(
         leaves=[leave_of(READER, G6), leave_of(LISTENER, G4)],
         retired=[Retired(underlay=Address.parse(U6), group=Address.parse(G6), places=("switch0 dpd", "sled 1"))],
+        doubted=[
+            Doubted(switch=slot, underlay=Address.parse(U4), group=Address.parse(G4), ports=[port(2), port(1)])
+            for slot in SwitchSlot
+        ],
     )
     journal.record(RACK, kept)
     assert journal.read(RACK) == kept
     assert [leave.group_ip.text for leave in kept.leaves] == [G4, G6]
+    assert [(each.switch, each.ports) for each in kept.doubted] == [(slot, (port(1), port(2))) for slot in SwitchSlot]
     assert kept.retired[0].places == ("sled 1", "switch0 dpd")
     with pytest.raises(InputRejectedError):
         journal.read(UUID(int=1))

@@ -7,6 +7,7 @@ import pytest
 from attrs import evolve
 
 from blueprints.addresses import Address
+from blueprints.blueprint import Blueprint
 from blueprints.capacity import excesses
 from blueprints.run_report import Outcome
 from blueprints.snapshot import MemberPorts, Policy
@@ -15,6 +16,7 @@ from executor.actions import FORMS
 from executor.changes import Kind
 from executor.differences import _Comparison
 from executor.drains import drained
+from executor.journal import Intents, JournalFile
 from executor.limits import Allowance
 from executor.observe import Rack
 from executor.others import suspicious
@@ -49,6 +51,7 @@ from tests.executor.catalogue.scenes import (
     to_sled,
 )
 from tests.executor.catalogue.twins import Twin, altered, entry, method, must_fail, replaced
+from tests.executor.deaths import keeping
 from tests.executor.test_others import without_underlay
 from tests.simrack.rows import (
     G4,
@@ -143,6 +146,53 @@ def test_d3_a_chip_that_stopped_half_way_gets_its_group_anew(bench: Bench) -> No
     assert ports_of(bench, U4) == {"rear14", "rear15", "rear16"}
     assert [step for step in seen if step["heard"][0].get(str(propolis(PICKER))) != 1] == []
     at_rest(bench, PLAN)
+
+
+def half_removed(bench: Bench, **options: Any) -> Blueprint:
+    """Let a chip lose one of two ports that go, and dpd take both back; return a plan that wants both again."""
+    bench.run(PLAN, **options)
+    alone = evolve(RACK, members=[RACK.members[0], RACK.members[3]])
+    less = planned(alone, PLAN)
+    short = evolve(RACK.switches[SWITCH0], backplane=BACKPLANE[:16])
+    bench.enter(evolve(alone, switches={**RACK.switches, SWITCH0: short}))
+    assert ("switch0 dpd", "members_remove") in owed_kinds(bench.run(less, **options))
+    (split,) = bench.state()["switches"]["switch0"]["soft_state_differs"]
+    assert [len(split[side]) for side in ("soft", "chip")] == [3, 2]
+    bench.enter(RACK)
+    return planned(RACK, less)
+
+
+def test_d3_a_refusal_that_no_list_shows_any_more_is_remembered(bench: Bench, journal: JournalFile) -> None:
+    """The next plan wants what dpd lists, so that no change would be refused: the group is made anew all the same."""
+    kept: dict[str, Any] = {"safeguards": keeping(journal)}
+    plan = half_removed(bench, **kept)
+    assert len(journal.read(RACK.rack_id).doubted) == 1
+    told = bench.run(plan, dry_run=True, **kept)
+    assert any("chip" in owed.because for owed in told.owed)
+    assert [(each.group.text, "from outside" in each.what) for each in told.interruptions] == [(G4, True)]
+    bench.fault("switch1 dpd", "refuse", times=None)  # who would have to take over does not answer
+    bench.forget_calls()
+    assert bench.run(plan, **kept).exit_code == 4
+    assert gone(bench, "switch0 dpd") == []
+    assert {call["method"] for call in sent_to(bench, "switch0 mgd")} == {"PUT"}
+    bench.calm()
+    assert bench.run(plan, **kept).exit_code == 0
+    assert bench.state()["switches"]["switch0"]["soft_state_differs"] == []
+    assert journal.read(RACK.rack_id) == Intents()
+    at_rest(bench, plan)
+
+
+def test_d3_what_nobody_can_lead_around_is_healed_with_consent_alone(bench: Bench, journal: JournalFile) -> None:
+    """The plan has one switch: its group stays in doubt until somebody accepts what is lost meanwhile."""
+    half_removed(bench, safeguards=keeping(journal))
+    alone = planned(evolve(RACK, switches={SWITCH0: RACK.switches[SWITCH0]}))
+    for dry_run in (True, False):
+        report = bench.run(alone, dry_run=dry_run, safeguards=keeping(journal))
+        (owed,) = [each for each in report.owed if each.consent]
+        assert (report.outcome, "--allow-loss" in owed.because) == (Outcome.CONSENT, True)
+    report = bench.run(alone, safeguards=keeping(journal, allow_loss=True))
+    assert (report.exit_code, journal.read(RACK.rack_id)) == (0, Intents())
+    assert bench.state()["switches"]["switch0"]["soft_state_differs"] == []
 
 
 def test_d4_a_port_that_is_replaced_is_added_in_one_request_and_removed_in_another(bench: Bench) -> None:
