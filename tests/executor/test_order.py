@@ -105,10 +105,31 @@ def change(kind: Kind, target: Target, number: int = 1, via: str = "") -> Change
     return Change(kind=kind, target=target, groups=[group_ip(number)], subject=group_ip(number), row=Row(), via=via)
 
 
-DPD0, DPD1, MGD0 = Target.dpd(SWITCH0), Target.dpd(SWITCH1), Target.mgd(SWITCH0)
+DPD0, DPD1 = Target.dpd(SWITCH0), Target.dpd(SWITCH1)
+MGD0, MGD1 = Target.mgd(SWITCH0), Target.mgd(SWITCH1)
 SLED0, SLED1 = Target.sled(sled_id(0)), Target.sled(sled_id(1))
 
 CLOSING = [
+    (Kind.REBUILD_UNDERLAY, DPD0, Kind.REBUILD_EXTERNAL, DPD0, True),
+    (Kind.UNDERLAY_CREATE, DPD0, Kind.REBUILD_UNDERLAY, DPD0, True),
+    (Kind.EXTERNAL_UPDATE, DPD0, Kind.UNDERLAY_CREATE, DPD0, True),
+    (Kind.EXTERNAL_RETARGET, DPD0, Kind.MEMBERS_ADD, DPD0, True),
+    (Kind.EXTERNAL_RETARGET, DPD0, Kind.MEMBERS_ADD, DPD1, False),
+    (Kind.REFILTER_LIVE, DPD0, Kind.UNDERLAY_CREATE, DPD0, True),
+    (Kind.REFILTER_DRAINED, DPD0, Kind.UNDERLAY_CREATE, DPD0, True),
+    (Kind.REFILTER_DRAINED, DPD0, Kind.DRAIN, SLED1, True),
+    (Kind.MOVE_LEAVE, SLED0, Kind.MEMBERS_ADD, DPD1, True),
+    (Kind.M2P_MOVE, SLED0, Kind.MOVE_LEAVE, SLED0, True),
+    (Kind.M2P_MOVE, SLED0, Kind.FORWARDING_SET, SLED0, True),
+    (Kind.M2P_MOVE, SLED0, Kind.MOVE_LEAVE, SLED1, False),
+    (Kind.M2P_MOVE, SLED0, Kind.UNDERLAY_CREATE, DPD1, True),
+    (Kind.FORWARDING_CLEAR, SLED0, Kind.M2P_MOVE, SLED0, True),
+    (Kind.FORWARDING_CLEAR, SLED0, Kind.M2P_SET, SLED0, True),
+    (Kind.EXTERNAL_DELETE, DPD0, Kind.HOP_CHANGE, SLED1, True),
+    (Kind.EXTERNAL_DELETE, DPD0, Kind.ROUTE_PUT, MGD1, True),
+    (Kind.EXTERNAL_DELETE, DPD0, Kind.ROUTE_WITHDRAW, MGD1, False),
+    (Kind.UNDERLAY_DELETE, DPD0, Kind.EXTERNAL_RETARGET, DPD0, True),
+    (Kind.UNDERLAY_DELETE, DPD0, Kind.M2P_MOVE, SLED1, True),
     (Kind.EXTERNAL_CREATE, DPD0, Kind.UNDERLAY_CREATE, DPD0, True),
     (Kind.EXTERNAL_CREATE, DPD0, Kind.UNDERLAY_CREATE, DPD1, False),
     (Kind.JOIN, SLED0, Kind.M2P_SET, SLED0, True),
@@ -138,6 +159,11 @@ def test_a_failure_closes_the_gates_that_name_it(
     ledger.trouble([change(failed, there)])
     assert (ledger.closed(change(kind, target)) is not None) is closed
     assert ledger.closed(change(kind, target, number=2)) is None
+
+
+def test_every_kind_that_waits_is_tried() -> None:
+    """A gate that is taken out of the table closes nothing above."""
+    assert {kind for kind, *_, closed in CLOSING if closed} == {kind for kind, form in FORMS.items() if form.gates}
 
 
 def test_a_hop_waits_for_its_switch() -> None:
