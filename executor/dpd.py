@@ -52,7 +52,7 @@ async def read_groups(
                 continue
             groups.append(group)
             ids[group.group_ip] = decoding.group_id(entry, f"items[{index}]")
-        if len(groups) > client.limits.rows:
+        if len(groups) + len(opaque) > client.limits.rows:
             raise BadAnswerError(f"more than {client.limits.rows} groups")
         token = decoding.next_page(page, "page")
         if token is None or not entries:

@@ -158,7 +158,7 @@ class Client:
             raise RefusedError(answer.status, answer.message)
         if answer.body is None:
             return decode(None)
-        return self.shelf.decoded(answer.body, decode)
+        return self.shelf.decoded(answer.body, decode, rows=self.limits.rows)
 
     async def aclose(self) -> None:
         """Close the connections."""

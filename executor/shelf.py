@@ -7,6 +7,7 @@ kept: the JSON that they were made of takes many times as much.
 This file does not know what answers say.
 """
 
+import sys
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from attrs import field, frozen
 
 from blueprints import strict
+from blueprints.errors import BadAnswerError
 
 Json = Any
 T = TypeVar("T")
@@ -53,15 +55,17 @@ class Shelf:
         self._sound.add(digest)
         return Said(content=content, depth=depth, digest=digest, json=json)
 
-    def decoded(self, said: Said, decode: Callable[[Json], T]) -> T:
+    def decoded(self, said: Said, decode: Callable[[Json], T], *, rows: int = sys.maxsize) -> T:
         """Return what *decode* makes of an answer, the same object for the same bytes.
 
         Raises:
-            BadAnswerError: *decode* refuses it.
+            BadAnswerError: *decode* refuses it, or it is a list of more than *rows*.
         """
         key = (said.digest, decode)
         if key not in self._decoded:
             json = strict.parse_json(said.content, depth=said.depth) if said.json is None else said.json
+            if isinstance(json, list) and len(json) > rows:
+                raise BadAnswerError(f"more than {rows} rows")
             self._decoded[key] = decode(json)
         found: T = self._decoded[key]
         return found

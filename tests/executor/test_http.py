@@ -330,11 +330,15 @@ def test_pages_are_read_until_the_last() -> None:
         (lambda n: {"items": [underlay(n)], "next_page": "same"}, "read before"),
         (lambda n: {"items": [underlay(n)], "next_page": f"t{n}"}, "more than 50 pages"),
         (lambda n: {"items": [underlay(9 * n + k) for k in range(9)], "next_page": f"t{n}"}, "more than 100 groups"),
+        (
+            lambda n: {"items": [underlay(9 * n + k) | {"kind": "x"} for k in range(9)], "next_page": f"t{n}"},
+            "more than 100 groups",
+        ),
         (lambda n: {"items": [underlay(1)], "next_page": "t" if n == 1 else None}, "twice"),
         (lambda _: {"next_page": None}, "items is missing"),
         (lambda _: [], "expected an object"),
     ],
-    ids=["repeated token", "endless", "too much", "group twice", "no items", "no page"],
+    ids=["repeated token", "endless", "too much", "too much that is only read", "group twice", "no items", "no page"],
 )
 def test_a_list_without_an_honest_end_is_refused(answer: Callable[[int], Any], reason: str) -> None:
     """Pages that go round, go on for ever or contradict each other are a bad answer as a whole."""

@@ -12,7 +12,8 @@ from blueprints.observation import Observation
 from blueprints.ordering import InOrder
 from executor.differences import differences
 from executor.shelf import Shelf
-from tests.executor.bench import Bench, planned
+from executor.targets import targets_of
+from tests.executor.bench import QUICK, Bench, planned
 from tests.executor.strategies import blueprints, racks
 from tests.simrack.rows import small_rack
 
@@ -41,6 +42,26 @@ def test_a_bad_answer_is_bad_every_time() -> None:
     for _ in range(2):
         with pytest.raises(BadAnswerError):
             shelf.parsed(b'{"a": 1, "a": 2}', depth=4)
+
+
+def test_a_list_that_is_too_long_is_not_decoded_however_often_it_is_said() -> None:
+    """Sleds that say the same are refused alike, the first and every other."""
+    shelf = Shelf()
+    for _ in range(2):
+        with pytest.raises(BadAnswerError, match="more than 2 rows"):
+            shelf.decoded(shelf.parsed(b"[1, 2, 3]", depth=4), tuple, rows=2)
+    assert shelf.decoded(shelf.parsed(b"[1, 2, 3]", depth=4), tuple, rows=3) == (1, 2, 3)
+
+
+def test_daemons_that_list_more_than_a_run_takes_are_owed_everything(bench: Bench) -> None:
+    """Sled-agents and mgd as well as dpd; nothing is derived from such a list."""
+    plan = planned(small_rack())
+    bench.run(plan)
+    bench.forget_calls()
+    report = bench.run(plan, limits=evolve(QUICK, rows=1))
+    targets = {str(target) for target in targets_of(plan)}
+    assert {owed.target for owed in report.owed if "more than 1 " in owed.because} == targets
+    assert bench.calls() == []
 
 
 def test_sleds_that_say_the_same_share_their_tables(bench: Bench) -> None:
