@@ -108,6 +108,9 @@ class Change:
     held: str = ""
     """Why it is not sent in this run, whatever becomes of the rest."""
 
+    lossless: bool = False
+    """Nobody hears what it takes away, so it needs no consent, although its kind does."""
+
     def at(self, target: Target) -> "Change":
         """Return the same change of another target."""
         return Change(
@@ -119,6 +122,7 @@ class Change:
             seen=self.seen,
             via=self.via,
             held=self.held,
+            lossless=self.lossless,
         )
 
     @property

@@ -150,7 +150,15 @@ class _Comparison:
             sled = UUID(target.place)
             tables, seen = self.content.sleds[sled], self.observation.sleds[sled]
             yield from sled_differences(
-                SledView(target=target, tables=tables, seen=seen, ours=self.ours, hop_switches=self.hops), self.alike
+                SledView(
+                    target=target,
+                    tables=tables,
+                    seen=seen,
+                    ours=self.ours,
+                    hop_switches=self.hops,
+                    stranded=self.stranded,
+                ),
+                self.alike,
             )
         elif target.daemon is Daemon.DPD:
             yield from dpd_differences(self._switch(SwitchSlot(target.place)))
@@ -189,6 +197,28 @@ class _Comparison:
         pairs = {(pair.group, pair.underlay) for table in distinct for pair in table}
         moved = {group for group, _ in pairs - self.ours.mappings}
         return frozenset(moved.union(row.group_ip for its in silent for row in its.subscriptions))
+
+    def stranded(self, group: Address, underlay: Address) -> bool:
+        """Return whether a sled that maps *group* to *underlay* was left behind by a move, or changed by somebody.
+
+        So it is if no switch has that underlay group, and the rack uses the blueprint's elsewhere.
+        """
+        return group in self._in_use and underlay not in self._delivered
+
+    @cached_property
+    def _in_use(self) -> frozenset[Address]:
+        """The groups that are led to their underlay groups somewhere; none while a switch is silent."""
+        if not all(self.knows(Target.dpd(slot)) for slot in self.content.switches):
+            return frozenset()
+        seen = mappings_seen(self.observation)
+        return frozenset(group for _, group, underlay in seen if (group, underlay) in self.ours.mappings)
+
+    @cached_property
+    def _delivered(self) -> frozenset[Address]:
+        """Every address that a switch was seen to have a group at, whoever's it is."""
+        switches = self.observation.switches.values()
+        rows = (row.group_ip for seen in switches for row in seen.underlay_groups or ())
+        return frozenset(rows).union(row.address for seen in switches for row in seen.opaque)
 
     def _switch(self, slot: SwitchSlot) -> SwitchView:
         return SwitchView(

@@ -38,7 +38,7 @@ def accepted(change: Change, *, allow_loss: bool, moves: Collection[Address]) ->
 
     An address that moves is asked for by the name of its group; what else is lost, by allowing loss.
     """
-    if not FORMS[change.kind].consent:
+    if change.lossless or not FORMS[change.kind].consent:
         return True
     return all(group in moves for group in change.groups) if moves_address(change) else allow_loss
 

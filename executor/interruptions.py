@@ -135,7 +135,7 @@ def interruptions(
         (group, ANEW.format(place=slot.value)): (None, True) for slot, group in anew
     }
     for change in changes:
-        if change.held:
+        if change.held or change.lossless:
             continue
         fine = accepted(change, allow_loss=allow_loss, moves=moves)
         for what in _lost(change):

@@ -49,6 +49,9 @@ class SledView:
     hop_switches: Mapping[Address, str]
     """Underlay group to the switch that the blueprint sends it through."""
 
+    stranded: Callable[[Address, Address], bool]
+    """Whether an external group that a sled maps to an underlay group reaches nobody by it, nor anybody him."""
+
 
 @frozen(kw_only=True)
 class _Found:
@@ -101,7 +104,7 @@ def sled_differences(view: SledView, alike: Alike) -> Iterator[Item | Part]:
     mappings = alike.of(view, "m2p", _mappings)
     yield from mappings.at(view.target)
     yield from alike.of(view, "forwarding", _forwarding).at(view.target)
-    moved = {change.subject for change in mappings.changes.get(Kind.M2P_MOVE, ())}
+    moved = {change.subject: change.lossless for change in mappings.changes.get(Kind.M2P_MOVE, ())}
     yield from _for_leaves(view)
     yield from _subscriptions(view, moved)
 
@@ -135,6 +138,7 @@ def _mapping(view: SledView, wanted: M2pEntry, pairs: Sequence[SeenM2p]) -> Item
         subject=wanted.group,
         row=wanted,
         seen=mapped or None,
+        lossless=bool(others) and all(view.stranded(wanted.group, underlay) for underlay in others),
     )
 
 
@@ -260,7 +264,7 @@ def _led(view: SledView, group: Address, underlay: Address) -> bool:
     return view.ours.owns_mapping(group, underlay) if named is None else group in named
 
 
-def _subscriptions(view: SledView, moved: set[Address]) -> Iterator[Change | Part]:
+def _subscriptions(view: SledView, moved: Mapping[Address, bool]) -> Iterator[Change | Part]:
     for kind, rows in ((Kind.JOIN, view.tables.subscriptions), (Kind.LEAVE, view.tables.departures)):
         told = Part(kind=kind, target=view.target, of=Made(rows, partial(_membership, kind, view.target)))
         if not moved and not view.ours.holds_any:
@@ -270,7 +274,8 @@ def _subscriptions(view: SledView, moved: set[Address]) -> Iterator[Change | Par
             if view.ours.holds(change.subject):
                 continue
             if change.subject in moved:
-                yield _membership(Kind.MOVE_LEAVE, view.target, change.row)
+                leave = _membership(Kind.MOVE_LEAVE, view.target, change.row)
+                yield evolve(leave, lossless=moved[change.subject])
             yield change
 
 

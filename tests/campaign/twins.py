@@ -48,7 +48,7 @@ async def _nothing_read_back(self: Run, difference: Difference, *, narrowed: boo
 def _joins_once() -> list[Bug]:
     told = sled_differences._subscriptions
 
-    def again(view: SledView, moved: set[Address]) -> Iterator[Any]:
+    def again(view: SledView, moved: Mapping[Address, bool]) -> Iterator[Any]:
         mapped = {pair.group for pair in view.seen.m2p or ()}
         for item in told(view, moved):
             for change in item if isinstance(item, Part) else (item,):

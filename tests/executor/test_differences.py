@@ -378,6 +378,22 @@ def test_forwarding_of_an_address_that_is_handed_over_serves_its_new_group() -> 
     assert {change.groups for change in found} == {(group_ip(2),)}
 
 
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_mapping_that_leads_where_no_switch_has_a_group_is_brought_back_without_a_loss(stands: bool) -> None:
+    """While a switch has a group at that address, ports may hear it there: then the mapping moves with consent."""
+    mapped = [
+        SeenM2p(group=group_ip(1), underlay=underlay_ip(1, 9)),
+        SeenM2p(group=group_ip(2), underlay=underlay_ip(2)),
+    ]
+    observation = with_sled(EQUAL, 0, m2p=mapped)
+    if stands:
+        rows = EQUAL.switches[SWITCH1].underlay_groups or ()
+        former = evolve(rows[0], group_ip=underlay_ip(1, 9))
+        observation = with_switch(observation, SWITCH1, underlay_groups=[*rows, former])
+    moves = [c for c in differences(PLAN, observation).everything if c.kind in (Kind.M2P_MOVE, Kind.MOVE_LEAVE)]
+    assert [c.lossless for c in moves] == [not stands] * 2
+
+
 LEAVING = blueprint(G(number=1), departures=[(0, 3)])
 """A port of the first sled has to leave a group that is nowhere any more."""
 

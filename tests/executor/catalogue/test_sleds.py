@@ -133,6 +133,22 @@ def test_s5_a_mapping_that_leads_elsewhere_is_overwritten_and_never_cleared(benc
     at_rest(bench, ANEW)
 
 
+def test_s5_a_sled_that_a_move_left_behind_is_brought_after_it_unasked(bench: Bench) -> None:
+    """It was silent while the others moved: nobody is reached by the former address, so nobody loses anything."""
+    bench.run(PLAN)
+    bench.fault(SLED0, "refuse", times=None)
+    assert bench.run(ANEW, safeguards=LOSSY).exit_code == 4
+    bench.calm()
+    assert bench.heard(G4, S4) == {PICKER: 1, MOVER: 1}
+    bench.fault("switch1 dpd", "refuse", times=None)  # which may still have the former group
+    assert bench.run(ANEW).outcome is Outcome.CONSENT
+    bench.calm()
+    report = bench.run(ANEW)
+    assert (report.exit_code, report.interruptions) == (0, ())
+    assert orphans(bench, ANEW) == []
+    at_rest(bench, ANEW)
+
+
 def hop(slot: Any, sources: dict[str, Any]) -> Any:
     """Return a next hop as sled-agents take it."""
     return {"next_hop": ZONES[slot], "replication": Replication.UNDERLAY.value, "filter": sources}
