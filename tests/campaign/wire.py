@@ -6,12 +6,17 @@ daemons do is told to a watcher before and after. This file does not know what i
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from random import Random
 from typing import Protocol
 
 import httpx
 from attrs import asdict, define, field
 
+from blueprints.errors import BadAnswerError
+from blueprints.strict import parse_json
+from executor.answers import answer_from
+from executor.limits import Limits
 from simrack.inprocess import InProcessTransport
 from simrack.web.answers import Answer
 from simrack.web.daemon import Daemon, Headers
@@ -156,8 +161,15 @@ class Wire(httpx.AsyncBaseTransport):
 
 
 def _tells(response: httpx.Response | None) -> bool:
-    """Return whether a read was answered, or will be once an older version was asked for."""
-    return response is not None and (response.status_code == 200 or b"API version" in response.content)
+    """Return whether a read was answered in JSON, or will be once an older version was asked for."""
+    if response is None or response.status_code != 200:
+        return response is not None and b"API version" in response.content
+    try:
+        return (
+            answer_from(response, response.content, partial(parse_json, depth=Limits().answer_depth)).body is not None
+        )
+    except BadAnswerError:
+        return False
 
 
 @define(kw_only=True)
