@@ -9,10 +9,11 @@ import httpx
 import pytest
 from attrs import evolve
 
+from blueprints.addresses import Address
 from blueprints.errors import BadAnswerError, InvariantError, SilentError
 from executor.answers import Answer, UnreachedError
 from executor.apis import KNOWN_VERSIONS, Api
-from executor.dpd import read_groups
+from executor.dpd import read_group, read_groups
 from executor.http import Client
 from executor.limits import Limits
 from executor.transport import PlainTransport
@@ -344,3 +345,11 @@ def test_a_list_without_an_honest_end_is_refused(answer: Callable[[int], Any], r
     """Pages that go round, go on for ever or contradict each other are a bad answer as a whole."""
     with pytest.raises(BadAnswerError, match=reason):
         pages(answer, pages=50, rows=100)
+
+
+def test_a_group_that_was_not_asked_for_is_no_answer() -> None:
+    """Whether ours stands somewhere is not told by what stands elsewhere."""
+    of = client(httpx.MockTransport(lambda _: httpx.Response(200, json=underlay(2))), api=Api.DPD)
+    assert asyncio.run(read_group(of, Address.parse("ff04::2"))) is not None
+    with pytest.raises(BadAnswerError, match="asked for ff04::1, was told of ff04::2"):
+        asyncio.run(read_group(of, Address.parse("ff04::1")))
