@@ -13,6 +13,7 @@ from blueprints.snapshot import MemberPorts, Policy
 from executor.changes import Change, Kind
 from executor.changeset import Difference
 from executor.differences import differences
+from executor.observe import merged
 from executor.targets import Target
 from tests.executor.builders import (
     SILENT_SLED,
@@ -438,3 +439,17 @@ def test_no_mapping_is_set_for_a_leave_under_what_another_group_has_now() -> Non
     assert [(c.kind, c.target) for c in differences(plan, seen).changes] == [
         (Kind.M2P_CLEAR, Target.sled(sled_id(1)))
     ]
+
+
+def test_what_a_daemon_says_later_replaces_its_silence_and_that_of_nobody_else() -> None:
+    """A run that reads again some of its targets knows of the others what it knew before."""
+    silent = Observation(
+        switches={**EQUAL.switches, SWITCH0: SILENT_SWITCH, SWITCH1: SILENT_SWITCH},
+        sleds=EQUAL.sleds,
+        silent=[Silence(target=str(Target.dpd(slot)), reason="no") for slot in (SWITCH0, SWITCH1)],
+    )
+    known = merged(silent, EQUAL, [Target.dpd(SWITCH0)])
+    assert [silence.target for silence in known.silent] == ["switch1 dpd"]
+    assert known.switches[SWITCH0].underlay_groups == EQUAL.switches[SWITCH0].underlay_groups
+    assert known.switches[SWITCH0].mrib_routes is None
+    assert known.switches[SWITCH1] == SILENT_SWITCH

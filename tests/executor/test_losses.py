@@ -13,8 +13,9 @@ from executor import Report, execute
 from executor.safeguards import Safeguards
 from rackcast.commands.guards import named_groups
 from tests.executor.bench import QUICK, UNASKED, Bench, planned
+from tests.executor.catalogue.scenes import to_sled
 from tests.executor.test_runs import moved_underlay
-from tests.simrack.rows import G4, GROUP4, LISTENER, MOVER, PICKER, SLEDS, small_rack
+from tests.simrack.rows import G4, GROUP4, LISTENER, MOVER, PICKER, SLEDS, U4, small_rack
 
 PLAN = planned(small_rack())
 MOVED: Snapshot = moved_underlay()
@@ -37,6 +38,15 @@ def test_a_move_names_who_loses_what_and_the_option_that_asks_for_it(bench: Benc
         # The calls beside the move wait for it too: no other option would send them.
         assert waits
         assert [because for because in waits if f": --move-underlay {G4} accepts it" not in because] == []
+
+
+def test_who_hears_nothing_yet_loses_nothing(bench: Bench) -> None:
+    """A sled that does not map the group gives its members nothing that a move could take."""
+    bench.run(PLAN)
+    mapping = {"group": G4, "underlay": U4}
+    to_sled(bench, SLEDS[0], "DELETE", "/networking/mcast-m2p", mapping)
+    (told,) = bench.run(planned(MOVED)).interruptions
+    assert LISTENER not in {member.instance_id for member in told.members}
 
 
 def test_allowing_loss_moves_nothing_and_naming_the_group_does(bench: Bench) -> None:
