@@ -60,7 +60,7 @@ class Lane(Lazy[Sent]):
 
     @_numbers.default
     def _none_yet(self) -> "array[int]":
-        return array("H", bytes(2 * len(self.calls)))
+        return array("I", bytes(4 * len(self.calls)))
 
     def note(self, place: int, call: Call, results: Sequence[Sent]) -> None:
         """Keep what the *call* at *place* came to."""

@@ -86,6 +86,9 @@ class Allowance:
 
     number: int = 0
     percent: int = 0
+    share_most: int | None = None
+    """What a share comes to at most: a fifth of a large rack is more than anybody changes without a look."""
+
     half_from: int | None = None
     """Losing more than half of what there is is asked about where there is this many or more; None: it is not."""
 
@@ -93,7 +96,8 @@ class Allowance:
         """Return whether *losing* so many *of* so many needs no consent: within the number or within the share."""
         if self.half_from is not None and of >= self.half_from and losing * 2 > of:
             return False
-        return losing <= self.number or losing * 100 <= of * self.percent
+        within = losing * 100 <= of * self.percent and (self.share_most is None or losing <= self.share_most)
+        return losing <= self.number or within
 
     @classmethod
     def parse(cls, text: str) -> "Allowance":
@@ -108,8 +112,9 @@ class Allowance:
         return cls(percent=int(found[1])) if found[2] else cls(number=int(found[1]))
 
     def __str__(self) -> str:
-        """Return what people are told, such as ``20 % or 10, not more than half of 4 or more``."""
-        parts = [f"{self.percent} %"] * bool(self.percent) + [str(self.number)] * bool(self.number)
+        """Return what people are told, such as ``20 % up to 500 or 10, not more than half of 4 or more``."""
+        up_to = "" if self.share_most is None else f" up to {self.share_most}"
+        parts = [f"{self.percent} %{up_to}"] * bool(self.percent) + [str(self.number)] * bool(self.number)
         return (" or ".join(parts) or "none") + (
             "" if self.half_from is None else f", not more than half of {self.half_from} or more"
         )
@@ -123,11 +128,11 @@ class Allowances:
     list from emptying a rack.
     """
 
-    members: Allowance = Allowance(percent=20, number=10, half_from=4)
+    members: Allowance = Allowance(percent=20, share_most=500, number=10, half_from=4)
     """Ports of sleds that a switch gives copies of a group to, each counted once for each group."""
 
-    groups: Allowance = Allowance(percent=20, number=5, half_from=2)
+    groups: Allowance = Allowance(percent=20, share_most=50, number=5, half_from=2)
     """Groups that something of the rack is programmed for."""
 
-    rows: Allowance = Allowance(percent=20, number=30, half_from=20)
+    rows: Allowance = Allowance(percent=20, share_most=500, number=30, half_from=20)
     """Groups and routes in the tables of one switch."""

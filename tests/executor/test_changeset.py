@@ -2,6 +2,7 @@
 
 from itertools import chain
 
+import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 from blueprints.blueprint import Blueprint
 from blueprints.endpoints import SubscriptionForm
 from blueprints.observation import Observation
+from executor import calls
 from executor.calls import call_for, calls_for
 from executor.changes import Kind
-from executor.changeset import Changes, sorted_changes
+from executor.changeset import Changes, parted, sorted_changes
 from executor.differences import differences
 from executor.endings import Log
 from executor.joined import Joined, Made
@@ -59,6 +61,30 @@ def test_what_sleds_lack_alike_is_held_once() -> None:
         assert [change.target for part in parts for change in part] == [p.target for p in parts for _ in p.of]
 
 
+def test_what_an_empty_switch_lacks_is_held_as_rows() -> None:
+    """Entries and routes that their rows say all about are made to changes when somebody asks; others are kept."""
+    parts = EMPTY.changes.of({Kind.EXTERNAL_CREATE, Kind.ROUTE_PUT}).parts
+    assert {part.kind for part in parts} == {Kind.EXTERNAL_CREATE, Kind.ROUTE_PUT}
+    for part in parts:
+        assert isinstance(part.of, Made)
+        assert all((c.kind, c.target, c.groups) == (part.kind, part.target, (c.subject,)) for c in part)
+    (route,) = (change for change in parts[-1][:1])
+    for odd in (evolve(route, seen=route.row), evolve(route, via="switch0"), evolve(route, held="later")):
+        (kept,) = parted([odd])
+        assert (tuple(kept), kept.of) == ((odd,), (odd,))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_a_long_batch_is_several(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """No request takes more rows than a batch has; none is left out, and they keep their order."""
+    monkeypatch.setattr(calls, "BATCH_ROWS", most)
+    (part, *_) = EMPTY.changes.of({Kind.ROUTE_PUT}).parts
+    made = calls_for(Changes([part]), SubscriptionForm.VMM)
+    assert [change for call in made for change in call.changes] == list(part)
+    assert [len(call.changes) for call in made][:-1] == [most] * (len(made) - 1)
+    assert len(made) == -(-len(part) // most)
+
+
 def test_calls_are_made_in_order_batches_last() -> None:
     """The calls of one target are those of its changes in order, and one for each batch behind them."""
     (target, *_) = {part.target for part in EMPTY.changes.parts if part.kind is Kind.ROUTE_PUT}
@@ -72,17 +98,17 @@ def test_calls_are_made_in_order_batches_last() -> None:
 
 def test_outcomes_are_put_together_again() -> None:
     """A log gives back every outcome in the order of the calls, those apart that did not end well."""
-    calls = rehearse(EMPTY, targets_of(PLAN)).calls
+    planned_calls = rehearse(EMPTY, targets_of(PLAN)).calls
     log = Log()
-    lane = log.lane(calls)
+    lane = log.lane(planned_calls)
     split = [
-        Sent(call=calls[1], outcome=CallOutcome.SPLIT),
-        Sent(call=calls[1], outcome=CallOutcome.DONE),
-        Sent(call=calls[1], outcome=CallOutcome.OWED),
+        Sent(call=planned_calls[1], outcome=CallOutcome.SPLIT),
+        Sent(call=planned_calls[1], outcome=CallOutcome.DONE),
+        Sent(call=planned_calls[1], outcome=CallOutcome.OWED),
     ]
-    made_up = [Sent(call=call_for(calls[3].changes, SubscriptionForm.INSTANCE), outcome=CallOutcome.DONE)]
+    made_up = [Sent(call=call_for(planned_calls[3].changes, SubscriptionForm.INSTANCE), outcome=CallOutcome.DONE)]
     expected: list[Sent] = []
-    for place, call in enumerate(calls):
+    for place, call in enumerate(planned_calls):
         done = Sent(call=call, outcome=CallOutcome.DONE, status=204)
         owed = evolve(done, outcome=CallOutcome.OWED, note="x")
         results = {1: split, 2: [owed], 3: made_up}.get(place, [done])
@@ -92,4 +118,4 @@ def test_outcomes_are_put_together_again() -> None:
     assert log.sent() == expected
     assert log.sent()[4] == expected[4]
     assert list(lane.undone()) == [sent for sent in expected if not sent.done]
-    assert (len(log.sent(since=1)), len(log.sent())) == (0, len(calls) + 2)
+    assert (len(log.sent(since=1)), len(log.sent())) == (0, len(planned_calls) + 2)

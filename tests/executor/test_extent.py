@@ -161,21 +161,32 @@ def test_other_texts_are_no_allowance(text: str) -> None:
         Allowance.parse(text)
 
 
-@given(losing=st.integers(0, 1000), of=st.integers(0, 1000))
+@pytest.mark.parametrize(
+    ("allowance", "most"),
+    [(Allowances().members, 500), (Allowances().groups, 50), (Allowances().rows, 500)],
+    ids=["members", "groups", "rows"],
+)
+def test_a_share_of_a_large_rack_has_an_end(allowance: Allowance, most: int) -> None:
+    """A fifth of ten thousand is not for one run to take away unasked."""
+    assert allowance.permits(most, 10_000)
+    assert not allowance.permits(most + 1, 10_000)
+
+
+@given(losing=st.integers(0, 1000), of=st.integers(0, 10_000))
 def test_the_defaults_let_small_racks_change_and_not_lose_most(losing: int, of: int) -> None:
-    """A fifth may go, or a few; more than half only where that is one group, or up to three members."""
+    """A fifth may go, if not hundreds, or a few; more than half only where that is one group, or three members."""
     losing = min(losing, of)
     asked = ((Allowances().members, 4), (Allowances().groups, 2), (Allowances().rows, 20))
     for allowance, from_ in asked:
         most = losing * 2 > of >= from_
-        few = losing <= allowance.number or losing * 5 <= of
+        few = losing <= allowance.number or (losing * 5 <= of and losing <= (allowance.share_most or 0))
         assert allowance.permits(losing, of) is (few and not most)
 
 
 def test_a_loss_says_its_numbers() -> None:
     """People read how many of how many, and what is allowed."""
     loss = Loss(what="groups", place="rack", losing=3, of=4, allowed=Allowances().groups)
-    assert str(loss) == "3 of 4 groups would go (allowed: 20 % or 5, not more than half of 2 or more)"
+    assert str(loss) == "3 of 4 groups would go (allowed: 20 % up to 50 or 5, not more than half of 2 or more)"
     row = Loss(what="rows", place="switch1", losing=1000, of=2000, allowed=Allowance())
     assert str(row) == "1,000 of 2,000 rows of switch1 would go (allowed: none)"
 

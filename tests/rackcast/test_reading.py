@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blueprints.files import read_blueprint, read_snapshot, write_snapshot
+from blueprints.endpoints import Endpoints
+from blueprints.files import read_blueprint, read_snapshot, write_endpoints, write_snapshot
 from blueprints.notation import loads
 from rackcast.main import COMMANDS
 from rackcast.saying import HIDDEN, safe
@@ -323,6 +324,18 @@ def test_showing_a_sound_blueprint_loads_nothing_that_finds_mistakes(planned: Pa
     }
     needless_of_ours = {"converter", "documents", "observation", "snapshot", "written"}
     assert loaded.isdisjoint(needless | {f"blueprints.{name}" for name in needless_of_ours})
+
+
+def test_carrying_out_loads_nothing_that_it_does_not_use(planned: Path, tmp_path: Path) -> None:
+    """A run whose files have no mistake, and that nobody watches, loads neither what reads YAML nor what draws."""
+    endpoints = tmp_path / "endpoints.json"
+    write_endpoints(str(endpoints), Endpoints(switches={}, sleds={}))
+    words = ["execute", str(planned), "--endpoints", str(endpoints), "--json", "--report", str(tmp_path / "report")]
+    code = f"import sys; from rackcast.main import main\ntry: main({words})\nexcept SystemExit: print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert {"httpx", "executor.run", "blueprints.quick_endpoints"} <= loaded
+    assert loaded.isdisjoint({"cattrs", "yaml", "rich", "pygments", "networkx", "dns", "planner", "simrack"})
 
 
 def test_nothing_is_looked_through_when_a_command_has_ended() -> None:
