@@ -3,6 +3,8 @@
 ``pytest --hypothesis-profile=explore`` looks for new counter-examples instead.
 """
 
+import signal
+
 from hypothesis import settings
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -11,3 +13,8 @@ settings.load_profile("repeatable")
 
 pytest_plugins = ["rackcast.testing", "tests.postgres"]
 """Whole blueprints are compared by the extension that users get too; databases are real ones."""
+
+
+def pytest_configure() -> None:
+    """Give commands under test the signals of a shell: what ``nohup`` lets them ignore would not end them."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
