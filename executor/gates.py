@@ -8,7 +8,9 @@ Rules:
     G3  a target that could not be read closes no gate of another target, except where the table says so, and
         except for what must hold a group before another place may let go of it (`Change.via`).
     G4  a group whose address still belongs to another one is widened nowhere (`executor.intents`), but for what
-        ports need that have to leave; they leave under the mapping that stands.
+        ports need that have to leave; they leave under the mapping that stands. So is a group that is new to the
+        rack while a switch has no room for it (`executor.room`).
+    G5  a group is not created on a switch that has no room for it.
 
 This file does not know what became of a call, only that it failed.
 """
@@ -28,6 +30,9 @@ from executor.targets import Target
 _HARMLESS = frozenset({Kind.LEAVE, Kind.M2P_ASSERT})
 """Sent even for a group that waits for consent elsewhere: they follow the mapping that stands."""
 
+
+CREATIONS = frozenset({Kind.UNDERLAY_CREATE, Kind.EXTERNAL_CREATE})
+"""What puts a group on a switch."""
 
 _LOSSY = frozenset(kind for kind, form in FORMS.items() if form.consent)
 """What somebody may have to accept."""
@@ -93,11 +98,11 @@ def _names(names: Iterable[str]) -> frozenset[str]:
 
 @frozen(kw_only=True)
 class Wait:
-    """Why a group must wait for its address."""
+    """Why a group must wait, for its address or for room."""
 
     because: str
     places: frozenset[str] = field(converter=_names)
-    """Targets by name that have to let go of it."""
+    """Targets by name that have to let go of something."""
 
     leaves: bool = False
     """Ports must leave there: what that needs does not wait."""
@@ -125,12 +130,15 @@ class Ledger:
     """Kind and group to the targets where it is not in effect."""
 
     occupied: Mapping[Address, Wait] = field(factory=dict)
-    """Groups that must wait for their addresses (rule G4)."""
+    """Groups that must wait everywhere (rule G4)."""
+
+    short: Mapping[tuple[Address, Target], Wait] = field(factory=dict)
+    """Groups that must wait on one switch (rule G5)."""
 
     @property
     def clear(self) -> bool:
         """Whether nothing went wrong, so that no gate is closed."""
-        return not (self.unknown or self.blocked or self.troubles or self.occupied)
+        return not (self.unknown or self.blocked or self.troubles or self.occupied or self.short)
 
     def take(self, difference: Difference) -> None:
         """Note what *difference* says about silent targets and foreign objects."""
@@ -148,6 +156,9 @@ class Ledger:
         for group in change.groups:
             wait = self.occupied.get(group)
             if wait is not None and waits_for_address(change) and not wait.needs(change):
+                return str(wait)
+            wait = self.short.get((group, change.target)) if change.kind in CREATIONS else None
+            if wait is not None:
                 return str(wait)
         if change.held:
             return change.held

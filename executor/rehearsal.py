@@ -12,6 +12,7 @@ from attrs import frozen
 
 from blueprints.addresses import Address
 from blueprints.endpoints import SubscriptionForm
+from blueprints.ordering import Key
 from executor.actions import FORMS, Tier
 from executor.calls import Call, calls_for
 from executor.changes import Change, Kind
@@ -20,9 +21,11 @@ from executor.drains import REFILTERS
 from executor.gates import Ledger, Wait, split_by_consent
 from executor.joined import Joined
 from executor.order import Schedule, schedule
+from executor.room import Taken, after, shortage
 from executor.targets import Target
 
 NOTHING: Mapping[Address, Wait] = MappingProxyType({})
+NOWHERE: Taken = MappingProxyType({})
 
 Node = tuple[Tier, Target]
 
@@ -99,33 +102,55 @@ def rehearse(
     allow_loss: bool = False,
     moves: Collection[Address] = (),
     occupied: Mapping[Address, Wait] = NOTHING,
+    taken: Taken = NOWHERE,
+    new: Collection[Address] = (),
 ) -> Rehearsal:
     """Return the calls that bring about *difference*, in the order in which they would be sent.
 
-    Groups that are *occupied* come in a second round, unless a target that they wait for does not answer.
+    Groups that are *occupied* come in a second round, unless a target that they wait for does not answer. So does what
+    does not fit beside what is *taken* on a switch, as far as the first round makes room; *new* groups as a whole.
     """
     sendable, waiting = split_by_consent(difference, allow_loss=allow_loss, moves=moves)
-    rounds = [(sendable, occupied)]
-    unknown = {silence.target for silence in difference.unknown}
-    freed = {group for group, wait in occupied.items() if unknown.isdisjoint(wait.places)}
-    if freed:
-        rounds.append((second_round(sendable, freed), NOTHING))
-    calls: list[Sequence[Call]] = []
-    held: list[Held] = []
-    for changes, busy in rounds:
-        ledger = Ledger(occupied=busy)
+    short = shortage(taken, sendable, new=new, waiting=occupied)
+    occupied = {**short.whole, **occupied}
+    targets = tuple(targets)
+
+    def round_of(changes: Changes, ledger: Ledger) -> tuple[list[Sequence[Call]], list[Held]]:
         ledger.take(difference)
         ledger.trouble(waiting)
-        held = [each for each in held if freed.isdisjoint(each.change.groups)]
+        calls: list[Sequence[Call]] = []
+        held: list[Held] = []
         work = work_for(changes, targets)
         for stage in (*work.stages.widening, *work.stages.narrowing):
             for node in stage:
                 free, closed = open_calls(work.of(node), ledger, subscriptions)
                 calls.append(free)
                 held += closed
+        return calls, held
+
+    calls, held = round_of(sendable, Ledger(occupied=occupied, short=short.places))
+    unknown = {silence.target for silence in difference.unknown}
+    freed = {group for group, wait in occupied.items() if unknown.isdisjoint(wait.places)}
+    if freed or short.known:
+        again = second_round(sendable, freed, held_back((each.change for each in held), short.known))
+        left = after(taken, (change for call in Joined(calls) for change in call.changes)) if short.places else taken
+        room = shortage(left, again, new=new)
+        more, later = round_of(again, Ledger(short=room.places))
+        calls += more
+        held = [each for each in held if (freed | short.known).isdisjoint(each.change.groups)] + later
     return Rehearsal(calls=Joined(calls), held=tuple(held), waiting=waiting)
 
 
-def second_round(changes: Iterable[Change], freed: Collection[Address]) -> Changes:
-    """Return what is sent for groups whose addresses have become free; leaves were sent by then."""
-    return Changes.made(c for c in changes if c.kind is not Kind.LEAVE and any(group in freed for group in c.groups))
+def held_back(held: Iterable[Change], groups: Collection[Address]) -> frozenset[Key]:
+    """Return what of *groups* was held back, for a second round."""
+    return frozenset(change.sort_key for change in held if any(group in groups for group in change.groups))
+
+
+def second_round(changes: Iterable[Change], freed: Collection[Address], held: Collection[Key] = ()) -> Changes:
+    """Return what is sent for groups that have become free; leaves were sent by then. And what was *held* of others."""
+    return Changes.made(
+        change
+        for change in changes
+        if (change.kind is not Kind.LEAVE and any(group in freed for group in change.groups))
+        or (held and change.sort_key in held)
+    )

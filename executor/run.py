@@ -22,7 +22,7 @@ from executor.doubts import MEMBERS
 from executor.drains import zones_in
 from executor.endings import Lane, Log
 from executor.extent import Loss
-from executor.gates import Ledger, split_by_consent
+from executor.gates import CREATIONS, Ledger, split_by_consent
 from executor.healing import AWAY, BACK, Detour, Suspect, chosen, concerned, detour, suspects_of, tried_in_vain
 from executor.holds import Holds
 from executor.interruptions import INTERRUPTING, Consent, Interruption, interruptions
@@ -31,7 +31,8 @@ from executor.observe import Rack, merged, zones_of
 from executor.order import Stage
 from executor.others import Thing, suspicious
 from executor.progress import Counter, Progress, StageStarted
-from executor.rehearsal import Held, Work, open_calls, second_round, work_for
+from executor.rehearsal import Held, Work, held_back, open_calls, second_round, work_for
+from executor.room import Shortage, shortage, taken
 from executor.safeguards import Safeguards
 from executor.sending import CallOutcome, Sent, send
 from executor.statuses import NextStep
@@ -119,15 +120,32 @@ class Run:
 
     async def carried_out(self, difference: Difference) -> Left:
         """Send what *difference* asks for, and return what is left to do."""
-        self.ledger = Ledger(occupied=self.memory.occupied(difference))
+        occupied = self.memory.occupied(difference)
+        sendable, _ = split_by_consent(difference, **self.consent)
+        short = self._short(sendable, occupied)
+        self.ledger = Ledger(occupied={**short.whole, **occupied}, short=short.places)
         difference = await self._round(difference, self._sendable)
         freed = self.memory.freed(difference, self.seen, self.ledger.occupied)
-        if freed and not self.disturbed:
-            self._forget_held(freed)
-            difference = await self._round(difference, lambda each: second_round(self._sendable(each), freed))
+        if (freed or short.known) and not self.disturbed:
+            difference = await self._again(difference, freed, short.known)
         difference, lossy_healing = await self._healed(difference)
         _, waiting = split_by_consent(difference, **self.consent)
         return Left(difference=difference, waiting=(*waiting, *lossy_healing))
+
+    async def _again(
+        self, difference: Difference, freed: Collection[Address], known: Collection[Address]
+    ) -> Difference:
+        """Send what waited for the first round: all of *freed* groups, and what was held back of *known* ones."""
+        held = held_back((failure.change for failure in self.failures if failure.held), known)
+        sendable, _ = split_by_consent(difference, **self.consent)
+        short = self._short(second_round(sendable, freed, held))
+        self._forget_held({*freed, *known}, short)
+        return await self._round(difference, lambda each: second_round(self._sendable(each), freed, held))
+
+    def _short(self, changes: Changes, waiting: Collection[Address] = ()) -> Shortage:
+        """Return what of *changes* has no room on the switches as they were read last."""
+        held = taken(self.seen) if changes.of(CREATIONS) else {}
+        return shortage(held, changes, new=self.memory.new, waiting=waiting)
 
     async def _round(self, difference: Difference, wanted: Callable[[Difference], Sequence[Change]]) -> Difference:
         """Widen, read back, narrow and read back; return what differs then."""
@@ -195,14 +213,15 @@ class Run:
         return () if tables is None else tables.underlay_groups
 
     async def _healing_round(self, suspects: Collection[Suspect], kinds: Collection[Kind]) -> Difference:
-        self.ledger = Ledger(occupied=self.ledger.occupied)
+        self.ledger = Ledger(occupied=self.ledger.occupied, short=self.ledger.short)
         self.ledger.trouble(failure.change for failure in self.failures)
         return await self._round(self.compared(), lambda each: concerned(self._sendable(each), suspects, kinds))
 
-    def _forget_held(self, freed: Collection[Address]) -> None:
-        """Begin a second round: what was held back for *freed* groups is not held any more."""
+    def _forget_held(self, freed: Collection[Address], short: Shortage) -> None:
+        """Begin a second round: what was held back for *freed* groups is not held any more, but for what is *short*."""
         self.failures = [f for f in self.failures if not f.held or not any(g in freed for g in f.change.groups)]
-        self.ledger = Ledger(occupied={g: wait for g, wait in self.ledger.occupied.items() if g not in freed})
+        occupied = {g: wait for g, wait in self.ledger.occupied.items() if g not in freed}
+        self.ledger = Ledger(occupied=occupied, short=short.places)
         self.ledger.trouble(failure.change for failure in self.failures)
 
     @property
