@@ -21,11 +21,12 @@ from executor.drains import REFILTERS
 from executor.gates import Ledger, Wait, split_by_consent
 from executor.joined import Joined
 from executor.order import Schedule, schedule
-from executor.room import Taken, after, shortage
+from executor.room import Room
 from executor.targets import Target
 
 NOTHING: Mapping[Address, Wait] = MappingProxyType({})
-NOWHERE: Taken = MappingProxyType({})
+UNCOUNTED = Room()
+"""No switch of it is known to hold anything, so nothing is too much."""
 
 Node = tuple[Tier, Target]
 
@@ -94,7 +95,7 @@ class Rehearsal:
     waiting: Changes
 
 
-def rehearse(
+def rehearse(  # noqa: PLR0913  # two things, and five ways to do otherwise than usual
     difference: Difference,
     targets: Iterable[Target],
     *,
@@ -102,16 +103,15 @@ def rehearse(
     allow_loss: bool = False,
     moves: Collection[Address] = (),
     occupied: Mapping[Address, Wait] = NOTHING,
-    taken: Taken = NOWHERE,
-    new: Collection[Address] = (),
+    room: Room = UNCOUNTED,
 ) -> Rehearsal:
     """Return the calls that bring about *difference*, in the order in which they would be sent.
 
-    Groups that are *occupied* come in a second round, unless a target that they wait for does not answer. So does what
-    does not fit beside what is *taken* on a switch, as far as the first round makes room; *new* groups as a whole.
+    Groups that are *occupied* come in a second round, unless a target that they wait for does not answer. So does
+    what the switches have no *room* for in the first one.
     """
     sendable, waiting = split_by_consent(difference, allow_loss=allow_loss, moves=moves)
-    short = shortage(taken, sendable, new=new, waiting=occupied)
+    short = room.shortage(sendable, waiting=occupied)
     occupied = {**short.whole, **occupied}
     targets = tuple(targets)
 
@@ -133,9 +133,8 @@ def rehearse(
     freed = {group for group, wait in occupied.items() if unknown.isdisjoint(wait.places)}
     if freed or short.known:
         again = second_round(sendable, freed, held_back((each.change for each in held), short.known))
-        left = after(taken, (change for call in Joined(calls) for change in call.changes)) if short.places else taken
-        room = shortage(left, again, new=new)
-        more, later = round_of(again, Ledger(short=room.places))
+        room = room.after(change for call in Joined(calls) for change in call.changes)
+        more, later = round_of(again, Ledger(short=room.shortage(again).places))
         calls += more
         held = [each for each in held if (freed | short.known).isdisjoint(each.change.groups)] + later
     return Rehearsal(calls=Joined(calls), held=tuple(held), waiting=waiting)
@@ -147,7 +146,7 @@ def held_back(held: Iterable[Change], groups: Collection[Address]) -> frozenset[
 
 
 def second_round(changes: Iterable[Change], freed: Collection[Address], held: Collection[Key] = ()) -> Changes:
-    """Return what is sent for groups that have become free; leaves were sent by then. And what was *held* of others."""
+    """Return what is sent for *freed* groups, whose leaves were sent before, and what was *held* back of others."""
     return Changes.made(
         change
         for change in changes

@@ -18,7 +18,7 @@ from executor.others import told
 from executor.owed import Owed, in_order, owed_by, owed_change
 from executor.rehearsal import rehearse
 from executor.report import Report, tallied
-from executor.room import taken
+from executor.room import Room
 from executor.run import Run
 from executor.standings import standings
 from executor.targets import Target
@@ -48,8 +48,7 @@ def rehearsed(run: Run, difference: Difference) -> Report:
         subscriptions=run.subscriptions,
         **run.consent,
         occupied=run.memory.occupied(difference),
-        taken=taken(run.seen),
-        new=run.memory.new,
+        room=Room.of(run.seen, run.memory.new),
     )
     owed = [owed_change(held.change, held.because) for held in rehearsal.held]
     moved = moving(rehearsal.waiting)

@@ -10,12 +10,13 @@ Rules:
     W4  a group that is new to the rack waits as a whole; of another one wait its creations on that switch, and by
         the gates what rests on them.
 
-Sources: the tables and what a group takes of them are `blueprints.capacity.LIMITS`; dpd answers 507 to a row too many.
+Sources: the tables, and what a group takes of them, are `blueprints.capacity.LIMITS`; dpd answers 507 to a row too
+many.
 This file does not know the order of calls beyond rule W2, nor when there is another round.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import cast
 
@@ -41,9 +42,6 @@ from executor.targets import Target
 
 Rows = tuple[int, ...]
 """How many rows of each of TABLES."""
-
-Taken = Mapping[Target, Rows]
-"""What is held, by the daemon of each switch that was read."""
 
 TABLES: tuple[Limit, ...] = tuple(limit for limit in LIMITS if not limit.each)
 """What all groups of a switch share."""
@@ -98,44 +96,47 @@ class Shortage:
         return frozenset(group for group, _ in self.places if group not in self.new)
 
 
-def taken(seen: Observation) -> Taken:
-    """Return how many rows the switches of *seen* hold (rule W1); those that were not read are left out."""
-    return {
-        Target.dpd(slot): _sum(_rows_of(row) for row in _standing(switch))
-        for slot, switch in seen.switches.items()
-        if None not in (switch.underlay_groups, switch.external_groups)
-    }
+@frozen(kw_only=True)
+class Room:
+    """What the switches of a rack hold."""
 
+    taken: Mapping[Target, Rows] = field(factory=dict)
+    """By the daemon of each switch that was read."""
 
-def after(held: Taken, changes: Iterable[Change]) -> Taken:
-    """Return what is held once *changes* are in effect."""
-    found = dict(held)
-    for change in changes:
-        if change.kind in _STANDS and change.target in found:
-            found[change.target] = _sum((found[change.target], _gain(change)))
-    return found
+    new: Collection[Address] = ()
+    """Groups that are new to the rack."""
 
+    @classmethod
+    def of(cls, seen: Observation, new: Collection[Address]) -> "Room":
+        """Return what was *seen* (rule W1)."""
+        read = {
+            Target.dpd(slot): switch
+            for slot, switch in seen.switches.items()
+            if switch.underlay_groups is not None and switch.external_groups is not None
+        }
+        taken = {target: _sum(map(_rows_of, _standing(switch))) for target, switch in read.items()}
+        return cls(taken=taken, new=new)
 
-def shortage(
-    held: Taken, changes: Changes, *, new: Collection[Address], waiting: Collection[Address] = ()
-) -> Shortage:
-    """Return what of *changes* does not fit before anything is removed (rules W2, W3).
+    def after(self, changes: Iterable[Change]) -> "Room":
+        """Return what is held once *changes* are in effect."""
+        found = dict(self.taken)
+        for change in changes:
+            if change.kind in _STANDS and change.target in found:
+                found[change.target] = _sum((found[change.target], _gain(change)))
+        return Room(taken=found, new=self.new)
 
-    Args:
-        held: what the switches hold.
-        changes: what is to be sent.
-        new: groups that are new to the rack.
-        waiting: groups that wait for something else.
-    """
-    if not changes.of(CREATIONS):
-        return Shortage()
-    widening = changes.of(_STANDS.keys() & WIDENING)
-    places: dict[tuple[Address, Target], Wait] = {}
-    for target, rows in held.items():
-        parts = Changes(part for part in widening.parts if part.target == target)
-        sent = [c for c in parts if not c.held and not any(group in waiting for group in c.groups)]
-        places |= {(group, target): wait for group, wait in _short(target, rows, sent, new)}
-    return Shortage(places=places, new=new)
+    def shortage(self, changes: Changes, waiting: Collection[Address] = ()) -> Shortage:
+        """Return what of *changes* does not fit before anything is removed (rules W2, W3).
+
+        Groups that are *waiting* for something else are not sent anything.
+        """
+        widening = changes.of(_STANDS.keys() & WIDENING)
+        places: dict[tuple[Address, Target], Wait] = {}
+        for target, rows in self.taken.items():
+            parts = Changes(part for part in widening.parts if part.target == target)
+            sent = [c for c in parts if not c.held and not any(group in waiting for group in c.groups)]
+            places |= {(group, target): wait for group, wait in _short(target, rows, sent, self.new)}
+        return Shortage(places=places, new=self.new)
 
 
 def _short(
@@ -207,7 +208,10 @@ def _some_external(row: Opaque) -> SeenExternal:
     )
 
 
-_AT_LEAST = {"underlay_groups": _some_underlay, "external_groups": _some_external}
+_AT_LEAST: Mapping[str, Callable[[Opaque], SeenUnderlay | SeenExternal]] = {
+    "underlay_groups": _some_underlay,
+    "external_groups": _some_external,
+}
 """What stands for an object that cannot be understood, by its table."""
 
 

@@ -32,7 +32,7 @@ from executor.order import Stage
 from executor.others import Thing, suspicious
 from executor.progress import Counter, Progress, StageStarted
 from executor.rehearsal import Held, Work, held_back, open_calls, second_round, work_for
-from executor.room import Shortage, shortage, taken
+from executor.room import Room, Shortage
 from executor.safeguards import Safeguards
 from executor.sending import CallOutcome, Sent, send
 from executor.statuses import NextStep
@@ -144,8 +144,9 @@ class Run:
 
     def _short(self, changes: Changes, waiting: Collection[Address] = ()) -> Shortage:
         """Return what of *changes* has no room on the switches as they were read last."""
-        held = taken(self.seen) if changes.of(CREATIONS) else {}
-        return shortage(held, changes, new=self.memory.new, waiting=waiting)
+        if not changes.of(CREATIONS):
+            return Shortage()
+        return Room.of(self.seen, self.memory.new).shortage(changes, waiting)
 
     async def _round(self, difference: Difference, wanted: Callable[[Difference], Sequence[Change]]) -> Difference:
         """Widen, read back, narrow and read back; return what differs then."""
@@ -218,7 +219,7 @@ class Run:
         return await self._round(self.compared(), lambda each: concerned(self._sendable(each), suspects, kinds))
 
     def _forget_held(self, freed: Collection[Address], short: Shortage) -> None:
-        """Begin a second round: what was held back for *freed* groups is not held any more, but for what is *short*."""
+        """Begin a second round: of what was held back for *freed* groups only what is *short* stays so."""
         self.failures = [f for f in self.failures if not f.held or not any(g in freed for g in f.change.groups)]
         occupied = {g: wait for g, wait in self.ledger.occupied.items() if g not in freed}
         self.ledger = Ledger(occupied=occupied, short=short.places)
