@@ -168,7 +168,7 @@ def _full(used: Rows, wanted: Rows) -> Iterator[str]:
     for table, rows, more in zip(TABLES, used, wanted, strict=True):
         if more and rows + more > table.most:
             free = max(table.most - rows, 0)
-            yield f"{table.name}: needs {more} {table.unit}, {free} of {table.most} are free"
+            yield f"{table.name}: {more} needed, {free} of {table.most} {table.unit} free"
 
 
 def _gain(change: Change) -> Rows:

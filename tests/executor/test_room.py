@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from attrs import evolve
@@ -16,7 +17,6 @@ from blueprints.run_report import TargetState
 from blueprints.snapshot import Snapshot, UnderlayRow
 from executor import room as module
 from executor.changes import Kind
-from executor.changeset import Changes
 from executor.differences import differences
 from executor.gates import CREATIONS
 from executor.intents import unproven
@@ -25,7 +25,17 @@ from executor.report import Report
 from executor.room import TABLES, Room
 from executor.targets import Daemon, Target, targets_of
 from tests.executor.bench import Bench, planned
-from tests.executor.builders import SWITCH0, SWITCH1, G, blueprint, empty_rack, group_ip, observation_of, with_switch
+from tests.executor.builders import (
+    SWITCH0,
+    SWITCH1,
+    G,
+    blueprint,
+    empty_rack,
+    group_id,
+    group_ip,
+    observation_of,
+    with_switch,
+)
 from tests.executor.strategies import FOREIGN_EXTERNAL, FOREIGN_UNDERLAY, blueprints, racks
 from tests.simrack.rows import LISTENER, PICKER, group, member, small_rack, uid
 
@@ -81,6 +91,7 @@ def follows(bench: Bench, earlier: Blueprint | None, world: Snapshot) -> tuple[B
     bench.forget_calls()
     report = bench.run(plan)
     assert [action.call for action in dry.actions] == [action.call for action in report.actions]
+    assert dry.owed == report.owed
     assert {call["status"] for call in bench.calls()} <= {200, 201, 204}
     return plan, report
 
@@ -160,7 +171,7 @@ def test_what_others_hold_counts_and_what_never_fits_is_owed_by_numbers(bench: B
     first, _ = follows(bench, None, rack({0: 256, 1: 256, 2: 256}))
     fill(bench, "switch0", 200)
     second, report = follows(bench, first, rack({0: 256, 1: 256, 2: 256, 3: 100}))
-    because = "waits: IPv4 source filter: needs 100 rows, 56 of 1024 are free, at switch0 dpd"
+    because = "waits: IPv4 source filter: 100 needed, 56 of 1024 rows free, at switch0 dpd"
     for each in (report, bench.run(second)):
         owed = {owed.kind: owed.because for owed in each.owed if owed.target == "switch0 dpd"}
         assert (each.exit_code, owed) == (4, {"underlay_create": because, "external_create": because})
@@ -256,13 +267,56 @@ def test_where_everything_fits_nothing_changes(plan: Blueprint, seen: Observatio
     assert rehearsed(plan, seen) == uncounted
 
 
-@given(st.permutations(list(range(1, 7))), st.integers(0, 21))
-def test_as_many_groups_as_can_be_are_not_made_to_wait(sizes: list[int], free: int) -> None:
-    """Of groups that ask for one table alone, no choice would let more in."""
-    groups = [G(number=place, sources=tuple(range(1, size + 1))) for place, size in enumerate(sizes, 1)]
-    plan = blueprint(*groups)
-    changes = Changes.made(sorted(differences(plan, empty_rack(plan)).changes, key=lambda each: each.sort_key))
+def filtered(number: int, many: int, **options: Any) -> G:
+    """Return a group with so many sources."""
+    return G(number=number, sources=tuple(range(1, many + 1)), **options)
+
+
+def short(plan: Blueprint, seen: Observation, free: int, **options: Any) -> dict[str, str]:
+    """Return which groups have to wait, and why, while so many rows of the source filter are free on one switch."""
     rows = tuple(TABLE_ROWS - free if place == FILTER else 0 for place in range(len(TABLES)))
-    waiting = Room(taken={OURS: rows}).shortage(changes).places
-    fits = [many for many in range(7) if sum(sorted(sizes)[:many]) <= free]
-    assert len(waiting) == 6 - max(fits)
+    new = options.pop("new", ())
+    found = Room(taken={OURS: rows}, new=new).shortage(differences(plan, seen).changes, **options)
+    return {str(group): str(wait) for (group, _), wait in found.places.items()}
+
+
+def test_a_group_that_the_rack_knows_comes_before_new_ones() -> None:
+    """Even if it takes more: somebody hears it already."""
+    plan = blueprint(filtered(1, 5), filtered(2, 3))
+    assert short(plan, empty_rack(plan), 5, new={group_ip(2)}).keys() == {"233.252.0.2"}
+    assert short(plan, empty_rack(plan), 5).keys() == {"233.252.0.1"}
+
+
+def test_a_group_that_waits_for_its_address_takes_nothing() -> None:
+    """It is not sent in this round."""
+    plan = blueprint(filtered(1, 3), filtered(2, 5))
+    assert short(plan, empty_rack(plan), 5, waiting={group_ip(1)}) == {}
+
+
+def test_a_group_that_is_made_anew_does_not_wait() -> None:
+    """What it had is deleted first, whatever becomes of it then; nobody else gets the room that it needs."""
+    old, new = filtered(1, 5, tag=f"{group_id(7)}:{group_ip(1)}"), filtered(1, 5)
+    seen = observation_of(blueprint(old))
+    assert Kind.REBUILD_EXTERNAL in {change.kind for change in differences(blueprint(new), seen).changes}
+    assert short(blueprint(new), seen, -1) == {}
+    assert short(blueprint(new, filtered(2, 5)), seen, 4).keys() == {"233.252.0.2"}
+    assert short(blueprint(new, filtered(2, 5)), seen, 5) == {}
+
+
+def test_a_table_that_is_too_full_stops_only_who_needs_it() -> None:
+    """Nothing is known to be free there, and the rest of the switch is told apart from it."""
+    plan = blueprint(filtered(1, 1))
+    changes = differences(plan, empty_rack(plan)).changes
+    for place, table in enumerate(TABLES):
+        rows = tuple(TABLE_ROWS + 1 if at == place else 0 for at in range(len(TABLES)))
+        waits = [wait.because for wait in Room(taken={OURS: rows}).shortage(changes).places.values()]
+        uses = "IPv6" not in table.name or table.name == "IPv6 routes"
+        assert waits == ([f"{table.name}: 1 needed, 0 of {TABLE_ROWS} rows free"] if uses else [])
+
+
+@given(st.permutations(list(range(1, 7))), st.integers(0, 21))
+def test_as_few_groups_wait_as_can_be(sizes: list[int], free: int) -> None:
+    """Of groups that ask for one table alone, no choice would let more in."""
+    plan = blueprint(*(filtered(number, size) for number, size in enumerate(sizes, 1)))
+    most = max(many for many in range(7) if sum(sorted(sizes)[:many]) <= free)
+    assert len(short(plan, empty_rack(plan), free)) == 6 - most
