@@ -143,9 +143,13 @@ HAZARDS: dict[str, Answer] = {
         ("underlay_row_decides", "underlay_row_that_no_salt_leads_to", "underlay_row_and_parent_disagree"),
     ),
     "PI7": Answer(
-        "tables that were read at different times",
-        ("member_of_unknown_group", "sled_row_missing", "underlay_row_missing", "member_without_an_instance"),
-        ("collector/test_assemble.py::test_the_snapshot_has_the_time_of_the_cut",),
+        "tables that were read at different times: told row by row; that none are is the collector's promise",
+        ("member_of_unknown_group", "sled_row_missing", "underlay_row_missing", "instance_row_gone"),
+        (
+            "collector/test_datastore.py::test_a_commit_in_between_does_not_show",
+            "collector/test_datastore.py::test_without_one_cut_a_commit_in_between_would_show",
+            "collector/test_assemble.py::test_the_snapshot_has_the_time_of_the_cut",
+        ),
     ),
     "PI8": Answer(
         "an inventory that is too old, or of the future",
@@ -257,9 +261,16 @@ SCENARIOS: dict[str, Answer] = {
         reason="a plan starts from a snapshot",
     ),
     "a snapshot torn between tables": Answer(
-        "rows that lead nowhere are told, and nothing is removed for them",
-        ("sled_row_missing", "member_without_an_instance", "underlay_row_missing"),
-        ("planner/test_losses.py::test_whatever_falls_silent_nothing_is_removed",),
+        "rows that lead nowhere are told; for sleds and underlay rows that are missing nothing is removed",
+        ("sled_row_missing", "underlay_row_missing"),
+        (
+            "planner/test_losses.py::test_whatever_falls_silent_nothing_is_removed",
+            "collector/test_datastore.py::test_a_commit_in_between_does_not_show",
+        ),
+    ),
+    "an instance without a row": Answer(
+        "it is gone, as all deleted ones are: a warning names its member, and what only that one wanted goes",
+        ("instance_row_gone", "member_without_an_instance"),
     ),
     "the feature is switched off with live state": Answer(
         "nothing is planned, nothing removed",
