@@ -249,6 +249,10 @@ SCENARIOS: dict[str, Answer] = {
     ),
     "an orphan underlay row": Answer("its address stays taken", ("underlay_taken_by_an_orphan",)),
     "a crash between link and salt": Answer("the linked row decides", ("underlay_row_decides",)),
+    "a crash between underlay row and link": Answer(
+        "no row's address is given, the group's own one included: the next salt is, and the row is told",
+        ("underlay_own_row_not_linked",),
+    ),
     "one of two switches is missing": Answer(
         "rows stay until both are cleared", ("group_deleting_with_a_switch_missing", "next_hop_switch_gone")
     ),

@@ -140,6 +140,10 @@ ROWS: dict[str, Shown] = {
     "underlay: up to 255, without starting over": Shown("underlay_exhausted", "group-1"),
     "underlay: collision takes the next salt": Shown("underlay_collision", "groups[group-2].salt"),
     "underlay: rows nobody names are taken": Shown("underlay_taken_by_an_orphan", "underlay_row_orphaned"),
+    "underlay: a row with the group's own tag that it does not name is taken too": Shown(
+        "underlay_own_row_not_linked", "groups[group-1].salt"
+    ),
+    "underlay: such a row is told": Shown("underlay_own_row_not_linked", "underlay_row_orphaned"),
     "underlay: rows of groups that end are taken": Shown("underlay_taken_by_an_orphan", "groups[group-1].salt"),
     "underlay: the link leads nowhere": Shown("underlay_row_missing", "underlay_row_missing"),
     "underlay: one row for two groups": Shown("underlay_row_shared", "group-1"),
