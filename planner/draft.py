@@ -127,6 +127,11 @@ class Draft:
     """The snapshot's members that are gone."""
 
     sleds: Mapping[UUID, RoutingSled] = field(factory=dict)
+    """Those that carry mappings, and whose instances hear."""
+
+    in_service: Mapping[UUID, RoutingSled] = field(factory=dict)
+    """Those whose ports are looked for."""
+
     graph: "networkx.Graph[tuple[str, ...]]" = field(factory=networkx.Graph, eq=False)
     groups: Mapping[UUID, LiveGroup] = field(factory=dict)
     held: tuple[HeldGroup, ...] = ()

@@ -25,7 +25,7 @@ def causes_of_ports(draft: Draft, slot: SwitchSlot) -> Iterable[PortCauses]:
     peers = draft.snapshot.switches[slot].peers or ()
     inventory = draft.snapshot.inventory
     boards = inventory.service_processors if inventory is not None else ()
-    for sled in draft.sleds:
+    for sled in draft.in_service:
         quarrel = quarrels[sled]
         believed = draft.ports[sled][slot]
         said = [peer for peer in peers if believed and _names(peer, draft, sled) and usable(peer) == _place(believed)]
@@ -48,7 +48,7 @@ def _place(port: SledPort) -> tuple[PortId, int]:
 
 
 def _names(peer: Peer, draft: Draft, sled: UUID) -> bool:
-    row = draft.sleds[sled]
+    row = draft.in_service[sled]
     return peer.host == row.serial or peer.addr == row.underlay_address
 
 
@@ -59,7 +59,7 @@ def _port_of(board: ServiceProcessor) -> PortId | None:
 def _place_of(board: ServiceProcessor, draft: Draft, sled: UUID) -> tuple[PortId, int] | None:
     """Return where *board* says that *sled* is, or None if it says nothing of it."""
     port = _port_of(board)
-    return (port, 0) if port is not None and board.serial == draft.sleds[sled].serial else None
+    return (port, 0) if port is not None and board.serial == draft.in_service[sled].serial else None
 
 
 def _before(draft: Draft, sled: UUID, slot: SwitchSlot) -> tuple[PortId, int] | None:
@@ -80,7 +80,7 @@ def _concerns_board(board: ServiceProcessor, quarrel: frozenset[Node]) -> bool:
 def _quarrels(draft: Draft, slot: SwitchSlot) -> dict[UUID, frozenset[Node]]:
     """Return for each sled all that is connected with it by what anybody says."""
     graph: networkx.Graph[Node] = networkx.Graph()
-    for row in draft.sleds.values():
+    for row in draft.in_service.values():
         sled: Node = ("sled", row.id)
         graph.add_node(sled)
         graph.add_edges_from((sled, name) for name in _names_of(row.serial, row.underlay_address))

@@ -63,15 +63,15 @@ def _by_serial(sleds: Iterable[RoutingSled]) -> dict[str, UUID]:
 
 def shared_serials(draft: Draft) -> Iterable[Finding]:
     """Yield a finding for each sled whose serial names another sled as well."""
-    carried = Counter(sled.serial for sled in draft.sleds.values() if sled.serial is not None)
-    for sled in draft.sleds.values():
+    carried = Counter(sled.serial for sled in draft.in_service.values() if sled.serial is not None)
+    for sled in draft.in_service.values():
         if sled.serial is not None and carried[sled.serial] > 1:
             yield finding("sled_serial_shared", f"sled {sled.id}", f"serial {sled.serial}")
 
 
 def _named(draft: Draft, slot: SwitchSlot) -> Iterable[tuple[PortId, int, UUID | None]]:
     """Yield port and link of every live peer on *slot*, and the sled that it names: by serial, else by address."""
-    sleds = draft.sleds.values()
+    sleds = draft.in_service.values()
     by_serial = _by_serial(sleds)
     by_address = {sled.underlay_address: sled.id for sled in sleds if sled.underlay_address is not None}
     for peer in draft.snapshot.switches[slot].peers or ():
@@ -122,7 +122,7 @@ def inventory_claims(draft: Draft) -> tuple[Claims, tuple[Finding, ...]]:
         if count > 1
     ]
     claims = {}
-    for sled in draft.sleds.values():
+    for sled in draft.in_service.values():
         row = _processor_of(sled, rows)
         if row is not None and claimed[row.slot] == 1 and 0 <= row.slot <= 31:
             port = PortId(REAR, row.slot)

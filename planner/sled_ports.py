@@ -1,6 +1,6 @@
 """Pass 2: behind which port each sled is, on each switch.
 
-Needs      ``draft.sleds``; peers, backplanes, inventory; the parent's ports.
+Needs      ``draft.in_service``; peers, backplanes, inventory; the parent's ports.
 Adds       ``draft.graph`` (sleds, switches and ports) and ``draft.ports``, which is read from it;
            ``draft.port_causes``.
 Promises   P1  DDM wins, inventory fills its gaps, the parent fills what is left.
@@ -63,7 +63,7 @@ def sled_node(sled: UUID) -> Node:
 def resolve_ports(draft: Draft) -> Draft:
     """Return *draft* with the rack's graph and the port of every sled on every switch."""
     graph: networkx.Graph[Node] = networkx.Graph()
-    graph.add_nodes_from(sled_node(sled) for sled in draft.sleds)
+    graph.add_nodes_from(sled_node(sled) for sled in draft.in_service)
     inventory, found = inventory_claims(draft)
     notes = [*found, *shared_serials(draft), *_missing_witnesses(draft)]
     for slot in draft.snapshot.switches:
@@ -75,7 +75,9 @@ def resolve_ports(draft: Draft) -> Draft:
             graph.add_node(port, slot=slot, port_id=claim.port_id)
             graph.add_edge(("switch", slot), port)
             graph.add_edge(port, sled_node(sled), link_id=claim.link_id, learned_from=claim.learned_from)
-    ports = {sled: {slot: port_of(graph, sled, slot) for slot in draft.snapshot.switches} for sled in draft.sleds}
+    ports = {
+        sled: {slot: port_of(graph, sled, slot) for slot in draft.snapshot.switches} for sled in draft.in_service
+    }
     settled = evolve(draft, graph=graph, ports=ports).noting(notes)
     return evolve(
         settled,
@@ -108,7 +110,7 @@ class MemberPorts:
     @classmethod
     def of(cls, draft: Draft, slot: SwitchSlot) -> "MemberPorts":
         """Return those of the switch in *slot*."""
-        found = {str(sled): port_of(draft.graph, sled, slot) for sled in draft.sleds}
+        found = {str(sled): port_of(draft.graph, sled, slot) for sled in draft.in_service}
         known = {sled: port for sled, port in found.items() if port is not None}
         ports = [(sled, MemberPort(port_id=port.port_id, link_id=port.link_id)) for sled, port in known.items()]
         return cls(
@@ -153,7 +155,9 @@ def _choose(draft: Draft, slot: SwitchSlot, inventory: Claims) -> tuple[dict[UUI
     chosen: dict[UUID, Claim] = {}
     for claims in (ddm, shelf, parent_claims(draft, slot)):
         _take(chosen, claims, memory, notes)
-    notes += [finding("port_unknown", f"sled {sled}", f"on {slot}") for sled in draft.sleds if sled not in chosen]
+    notes += [
+        finding("port_unknown", f"sled {sled}", f"on {slot}") for sled in draft.in_service if sled not in chosen
+    ]
     return chosen, notes
 
 
@@ -217,7 +221,10 @@ class _Memory:
         return {
             sled: place
             for sled, place in places.items()
-            if place is not None and sled in self.draft.sleds and sled not in chosen and place.port_id not in taken
+            if place is not None
+            and sled in self.draft.in_service
+            and sled not in chosen
+            and place.port_id not in taken
         }
 
     def forbids(self, sled: UUID, claim: Claim, standing: dict[UUID, SledPort]) -> bool:
@@ -237,14 +244,14 @@ class _Memory:
         if claim.learned_from is LearnedFrom.DDM:
             agreed = any(its.port_id == claim.port_id for its in self.fresh.get(claimant, ()))
             return claim.port_id in self.strange and not agreed
-        unseen = switch.peers is None or self.draft.sleds[sled].serial is None
+        unseen = switch.peers is None or self.draft.in_service[sled].serial is None
         return unseen and place.learned_from in SEEN
 
 
 def _take(chosen: dict[UUID, Claim], claims: Claims, memory: _Memory, notes: list[Finding]) -> None:
     """Add to *chosen* the claims of one witness for sleds that have none yet (P2), but for what *memory* forbids."""
     taken = {claim.port_id: sled for sled, claim in chosen.items()}
-    standing, takes_part = memory.standing(chosen), memory.draft.sleds
+    standing, takes_part = memory.standing(chosen), memory.draft.in_service
     wanting = {sled: said[0] for sled, said in sorted(claims.items()) if sled in takes_part and sled not in chosen}
     for sled, claim in wanting.items():
         rivals = [other for other, its in wanting.items() if its.port_id == claim.port_id and other != sled]

@@ -8,10 +8,11 @@ from attrs import evolve
 
 from blueprints.addresses import Address, ExternalGroup, salt_between, underlay_address
 from blueprints.blueprint import Blueprint
+from blueprints.checks import check
 from blueprints.identifiers import MulticastMac
 from blueprints.snapshot import InstanceState, Member, MemberState, SledPolicy, SledState, Snapshot, UnderlayRow
 from planner.plan import plan
-from planner.routing_sleds import VPC_ROUTING
+from planner.routing_sleds import IN_SERVICE, VPC_ROUTING
 from tests.planner.case_files import CASES, id_of, read_snapshot
 
 SETTLED = read_snapshot(CASES / "_settled.yaml")
@@ -112,6 +113,9 @@ def test_what_a_parent_says_opens_no_specific_group() -> None:
 
 # --- sleds ----------------------------------------------------------------------------------------------------------
 
+Pair = tuple[SledPolicy, SledState]
+"""What a sled's row says of whether it takes part."""
+
 SLEDS: dict[tuple[str, str], bool] = {
     ("in_service", "active"): True,
     ("no_provision", "active"): True,
@@ -120,13 +124,60 @@ SLEDS: dict[tuple[str, str], bool] = {
     ("no_provision", "decommissioned"): False,
     ("expunged", "decommissioned"): False,
 }
-"""Policy and state of a sled, to whether it takes part."""
+"""Policy and state of a sled, to whether it takes part: today the rack's two filters say the same."""
 
 
-def test_every_pair_of_policy_and_state_stands_in_the_table() -> None:
-    """No pair is missing, here or in the planner's own table."""
+@pytest.mark.parametrize("table", [IN_SERVICE, VPC_ROUTING], ids=["in service", "VPC routing"])
+def test_every_pair_of_policy_and_state_stands_in_both_tables(table: dict[Pair, bool]) -> None:
+    """No pair is missing, here or in the planner's own tables, and neither says anything else than the rack's."""
     pairs = {(policy.value, state.value) for policy in SledPolicy for state in SledState}
-    assert set(SLEDS) == pairs == {(policy.value, state.value) for policy, state in VPC_ROUTING}
+    assert set(SLEDS) == pairs
+    assert {(policy.value, state.value): serves for (policy, state), serves in table.items()} == SLEDS
+
+
+NOT_NEW = (SledPolicy.NO_PROVISION, SledState.ACTIVE)
+
+
+def not_new() -> Snapshot:
+    """Return the settled rack with nothing new to be put on sled-a, where vm-1 hears."""
+    sleds = [evolve(sled, policy=NOT_NEW[0]) if sled.id == id_of("sled-a") else sled for sled in SETTLED.sleds]
+    return evolve(SETTLED, sleds=sleds)
+
+
+def test_a_sled_that_routes_and_is_not_in_service_has_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which sleds have ports is for the one table to say: mappings stay, and lists of ports are lower bounds."""
+    monkeypatch.setitem(IN_SERVICE, NOT_NEW, False)
+    blueprint = plan(not_new())
+    assert check(blueprint) == ()
+    assert set(blueprint.ports) == {id_of("sled-b")}
+    assert set(blueprint.sleds) == {id_of("sled-a"), id_of("sled-b")}
+    assert [row.instance_id for row in blueprint.sleds[id_of("sled-a")].subscriptions] == [id_of("vm-1")]
+    for tables in blueprint.switches.values():
+        assert [(entry.members, entry.complete) for entry in tables.underlay_groups] == [((), False)]
+
+
+def test_a_sled_in_service_that_does_not_route_has_no_mappings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which sleds have mappings, and hear, is for the other to say: the port is known and nobody is reached there."""
+    monkeypatch.setitem(VPC_ROUTING, NOT_NEW, False)
+    blueprint = plan(not_new())
+    assert check(blueprint) == ()
+    assert set(blueprint.ports) == {id_of("sled-a"), id_of("sled-b")}
+    assert set(blueprint.sleds) == {id_of("sled-b")}
+    for tables in blueprint.switches.values():
+        assert [(entry.members, entry.complete) for entry in tables.underlay_groups] == [((), True)]
+
+
+@pytest.mark.parametrize("table", [IN_SERVICE, VPC_ROUTING], ids=["in service", "VPC routing"])
+def test_a_plan_under_tables_that_differ_is_its_own_successor(
+    monkeypatch: pytest.MonkeyPatch, table: dict[Pair, bool]
+) -> None:
+    """Also where the sled's row is lost after: what carried mappings still does, and nothing else begins to."""
+    monkeypatch.setitem(table, NOT_NEW, False)
+    first = plan(not_new())
+    assert plan(not_new(), first) is first
+    lost = plan(evolve(SETTLED, sleds=SETTLED.sleds[1:]), first)
+    assert lost.sleds.keys() == first.sleds.keys()
+    assert plan(evolve(SETTLED, sleds=SETTLED.sleds[1:]), lost) is lost
 
 
 @pytest.mark.parametrize(("pair", "takes_part"), SLEDS.items(), ids=["-".join(pair) for pair in SLEDS])
