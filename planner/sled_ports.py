@@ -137,9 +137,10 @@ def _missing_witnesses(draft: Draft) -> Iterable[Finding]:
     age = inventory_age(draft)
     if age is not None:
         # The time it ended, not its age, which would make another plan of each minute.
-        which = "before" if age > timedelta() else "after"
+        when = "before" if age > timedelta() else "after"
         ended = f"{draft.snapshot.inventory.completed_at:%Y-%m-%d %H:%M} UTC"
-        yield finding("inventory_stale", "rack", f"it ended at {ended}, too long {which} this plan")
+        which_one = f"collection {draft.snapshot.inventory.collection_id}"
+        yield finding("inventory_stale", "rack", f"{which_one} ended at {ended}, too long {when} this plan")
     if draft.snapshot.inventory.errors:
         yield finding("inventory_errors", "rack", f"{draft.snapshot.inventory.errors} parts of the collection failed")
 

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import NamedTuple
+from uuid import UUID
 
 import pytest
 from attrs import evolve
@@ -220,11 +221,44 @@ def test_how_old_an_inventory_may_be(seconds: int, stale: bool) -> None:
     silent = {slot: evolve(switch, peers=None) for slot, switch in SETTLED.switches.items()}
     blueprint = plan(evolve(SETTLED, inventory=board, switches=silent))
     told = [found.message for found in blueprint.findings if found.code == "inventory_stale"]
-    ended = f"it ended at {board.completed_at:%Y-%m-%d %H:%M} UTC"
+    ended = f"collection {board.collection_id} ended at {board.completed_at:%Y-%m-%d %H:%M} UTC"
     assert told == ([f"{ended}, too long {'before' if seconds > 0 else 'after'} this plan"] if stale else [])
     for tables in blueprint.switches.values():
         (entry,) = tables.underlay_groups
         assert ([str(member.port_id) for member in entry.members], entry.complete) == (["rear14"], not stale)
+
+
+def collected(*, errors: int, days: int = 0) -> Snapshot:
+    """Return the settled rack with another collection that says the same, so many days old, with so many errors."""
+    assert SETTLED.inventory is not None
+    later = SETTLED.evaluated_at + timedelta(minutes=10)
+    board = evolve(
+        SETTLED.inventory,
+        collection_id=UUID(int=SETTLED.inventory.collection_id.int + 1),
+        completed_at=later - timedelta(days=days),
+        errors=errors,
+    )
+    return evolve(SETTLED, evaluated_at=later, inventory=board)
+
+
+@pytest.mark.parametrize(("errors", "told"), [(0, []), (2, ["inventory_errors"])])
+def test_a_new_collection_that_says_the_same_is_no_new_plan(errors: int, told: list[str]) -> None:
+    """Collections come every ten minutes: neither name nor age of one that is believed stands in a blueprint."""
+    snapshot = collected(errors=errors)
+    assert SETTLED.inventory is not None
+    parent = plan(evolve(SETTLED, inventory=evolve(SETTLED.inventory, errors=errors)))
+    assert [found.code for found in parent.findings] == told
+    assert plan(snapshot, parent) is parent
+
+
+def test_a_collection_that_is_too_old_is_named_and_its_age_does_not_run() -> None:
+    """No newer one was made, or it would be believed: it stays the same plan however often it is planned."""
+    snapshot = collected(errors=0, days=2)
+    first = plan(snapshot, plan(SETTLED))
+    assert snapshot.inventory is not None
+    (found,) = first.findings
+    assert f"collection {snapshot.inventory.collection_id} ended at" in found.message
+    assert plan(evolve(snapshot, evaluated_at=snapshot.evaluated_at + timedelta(hours=1)), first) is first
 
 
 # --- underlay addresses ---------------------------------------------------------------------------------------------
