@@ -72,8 +72,8 @@ HAZARDS: dict[str, Answer] = {
     ),
     "I-9": Answer(
         "while a switch's dpd is out, sleds are not mended either",
-        tests=("executor/test_faults.py::test_a_silent_target_is_owed_and_the_others_converge",),
-        reason="a plan names every target, whoever answers",
+        ("switch_silent_and_sleds_planned",),
+        ("executor/test_faults.py::test_a_silent_target_is_owed_and_the_others_converge",),
     ),
     "I-10": Answer(
         "a sled that one collection lacks is parked and loses its port",
@@ -86,8 +86,8 @@ HAZARDS: dict[str, Answer] = {
     "I-11": Answer("removing one member's port cuts off another on the same sled", ("ports_second_receiver_leaves",)),
     "I-12": Answer(
         "a join that the sled-agent remembers does not reach the packet engine again",
-        tests=("simrack/test_sled_agent.py::test_an_identical_repeat_does_not_reach_the_packet_engine",),
-        reason="nothing says what a port really hears, so joins are repeated on every run and counted as re-asserts",
+        ("join_stays_in_the_plan",),
+        ("simrack/test_sled_agent.py::test_an_identical_repeat_does_not_reach_the_packet_engine",),
     ),
     "I-13": Answer(
         "a source-specific group without members is to be given an empty list",
@@ -201,7 +201,7 @@ HAZARDS: dict[str, Answer] = {
     "PI13": Answer(
         "ten thousand members in a thousand groups",
         tests=("planner/test_full_switches.py::test_ten_thousand_members_of_a_thousand_groups_are_planned",),
-        reason="it is planned; its time and memory are compared by the ratios in benchmarks/, which are no tests",
+        reason="a folder of so many rows would show nobody anything; time and memory are ratios in benchmarks/",
     ),
 }
 """Trap to what answers it."""
@@ -257,12 +257,17 @@ SCENARIOS: dict[str, Answer] = {
         "rows stay until both are cleared", ("group_deleting_with_a_switch_missing", "next_hop_switch_gone")
     ),
     "more than a switch has room for": Answer(
-        "refused with the numbers", tests=("planner/test_full_switches.py::test_1024_groups_fit",), reason="too large"
+        "told with the numbers, and refused",
+        ("capacity_of_one_request",),
+        (
+            "planner/test_full_switches.py::test_1024_groups_fit",
+            "planner/test_full_switches.py::test_plan_refuses_to_write_what_does_not_fit",
+        ),
     ),
     "a schema in the middle of a migration": Answer(
-        "no snapshot is made of it",
-        tests=("collector/test_schema.py::test_a_migration_under_way_is_refused",),
-        reason="a plan starts from a snapshot",
+        "no snapshot is made of it; columns that one left unfilled are unknown, and the rows decide",
+        ("schema_columns_not_filled_yet",),
+        ("collector/test_schema.py::test_a_migration_under_way_is_refused",),
     ),
     "a snapshot torn between tables": Answer(
         "rows that lead nowhere are told; for sleds and underlay rows that are missing nothing is removed",
