@@ -70,6 +70,11 @@ FINDINGS: Mapping[str, tuple[Severity, str]] = MappingProxyType(
         "member_sled_out_of_service": (_N, "a receiver's sled is expunged or decommissioned: not called"),
         "member_source_refused": (_E, "a member's source is not one that switches accept: left out"),
         "member_sources_refused": (_E, "no acceptable source remains: the parent's are kept, or no receiver"),
+        "member_sources_many": (
+            _W,
+            "a member names more sources than a join may: somebody wrote the row past the API",
+        ),
+        "group_sources_many": (_W, "members name more sources than a group may have: planned, if a switch has room"),
         "member_without_source": (_E, "a source-specific group needs sources: the parent's are kept, or no receiver"),
     }
 )

@@ -25,7 +25,9 @@ from blueprints.words import Word
 
 __all__ = [
     "CLOCK_SKEW",
+    "GROUP_SOURCES",
     "INVENTORY_AGE",
+    "MEMBER_SOURCES",
     "SNAPSHOT_FORMAT",
     "ExternalEntry",
     "Group",
@@ -58,6 +60,12 @@ INVENTORY_AGE = timedelta(days=1)
 
 CLOCK_SKEW = timedelta(minutes=5)
 """How far clocks of one rack may be apart."""
+
+MEMBER_SOURCES = 32
+"""As many sources a join may name (omicron, common/src/address.rs)."""
+
+GROUP_SOURCES = 256
+"""As many all joins of a group may name together (omicron, common/src/address.rs)."""
 
 
 class MemberState(Word):

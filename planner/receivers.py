@@ -25,7 +25,7 @@ from blueprints.causes import Absence, Apart
 from blueprints.columns import column
 from blueprints.findings import Finding, finding
 from blueprints.rows import written
-from blueprints.snapshot import GroupState, MemberState
+from blueprints.snapshot import GROUP_SOURCES, MEMBER_SOURCES, GroupState, MemberState
 from blueprints.written import WrittenApart, WrittenMember, WrittenSubscription
 from planner.draft import Audience, Draft, LiveGroup, apart
 from planner.life_cycle import Verdict
@@ -89,6 +89,8 @@ class _Room:
     outdated: list[tuple[WrittenMember, Seat]] = field(factory=list)
     located: bool = True
     any_source: bool = False
+    most: int = 0
+    """How many sources the member names that names the most."""
 
     def look_at_sources(self) -> bool:
         """Find out which sources switches accept, and return whether everybody can have what his row says."""
@@ -98,7 +100,19 @@ class _Room:
             _check(source, self)
         for_any = not all(asked)
         self.any_source = for_any and not specific_only
+        self.most = max(map(len, asked), default=0)
         return not self.refused and not (for_any and specific_only)
+
+    def excesses(self) -> Iterable[Finding]:
+        """Yield who names more sources than joins may; asked before anybody keeps what he heard."""
+        for row in self.rows if self.most > MEMBER_SOURCES else ():
+            if len(row.source_ips) > MEMBER_SOURCES:
+                message = f"{len(row.source_ips)} sources, a join may name {MEMBER_SOURCES}"
+                yield finding("member_sources_many", f"member {row.id}", message)
+        union = len(self.granted) + len(self.refused)
+        if union > GROUP_SOURCES:
+            message = f"{union} sources, its joins may name {GROUP_SOURCES} together"
+            yield finding("group_sources_many", f"group {self.live.row.id}", message)
 
     def audience(self) -> Audience:
         """Return what the members come to together."""
@@ -160,6 +174,7 @@ class _Judge:
         """Judge the members in *room*, of each instance the one with the lowest id, and return what they come to."""
         room.rows = self._first_of_each(room)
         as_asked = room.look_at_sources()
+        self.found += room.excesses()
         seat_of, group = self._seats.get, room.address
         hearers, places, subscriptions = room.hearers, room.places, room.subscriptions
         # One loop for all of it: a large rack's rows do not fit into the caches, and each look at them costs.

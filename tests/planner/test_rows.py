@@ -130,6 +130,10 @@ ROWS: dict[str, Shown] = {
     "receiver: port unknown": Shown(
         "ports_one_of_two_receivers_unknown", "switches.switch0.underlay_groups[ff04::e9fc:1].complete"
     ),
+    # --- how many sources ---
+    "sources: 32 a member, 256 a group": Shown("sources_at_the_caps", "groups[group-1].receiving"),
+    "sources: more than a join may name": Shown("sources_beyond_the_caps", "member_sources_many"),
+    "sources: more than a group may have": Shown("sources_beyond_the_caps", "group_sources_many"),
     # --- underlay addresses ---
     "underlay: the row decides": Shown("underlay_row_decides", "groups[group-1].underlay_ip"),
     "underlay: the parent decides": Shown("underlay_parent_decides", "switches"),

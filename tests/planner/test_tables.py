@@ -103,6 +103,34 @@ def test_the_switch_counts_members_in_every_state(row: str, state: str) -> None:
     assert filters(plan(evolve(snapshot, instances=stopped))) == Filters(expected.switch, (), ())
 
 
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        ([32], []),
+        ([33], ["member_sources_many"]),
+        ([256], ["member_sources_many"]),
+        ([257], ["group_sources_many", "member_sources_many"]),
+        ([20, 20], []),
+        ([32, 33], ["member_sources_many"]),
+        ([33, 33], ["member_sources_many", "member_sources_many"]),
+    ],
+    ids=str,
+)
+def test_how_many_sources_joins_may_name(named: list[int], told: list[str]) -> None:
+    """32 a member and 256 a group, each counted once however many name it; more is told, and planned as it is."""
+    sources = [tuple(f"10.20.{number // 100}.{number % 100 + 1}" for number in range(count)) for count in named]
+    blueprint = plan(asking("233.252.0.1", *sources))
+    assert [found.code for found in blueprint.findings if found.code.endswith("_sources_many")] == told
+    assert len(blueprint.groups[0].sources.specific) == max(named)
+
+
+def test_sources_that_are_refused_count_too() -> None:
+    """The rack counts what rows say, whether a switch would take it or not."""
+    sources = [f"10.20.{number // 100}.{number % 100 + 1}" for number in range(256)]
+    codes = {found.code for found in plan(asking("233.252.0.1", (*sources, "127.0.0.1"))).findings}
+    assert "group_sources_many" in codes
+
+
 def test_what_a_parent_says_opens_no_specific_group() -> None:
     """A parent that lets any source into a source-specific group is not followed in that: the named ones stay."""
     snapshot = asking("232.1.2.3", (A, B))
