@@ -5,10 +5,11 @@ there is no such row. This file does not know the rules.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from types import MappingProxyType
 from uuid import UUID
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from blueprints import facts
 from blueprints.addresses import is_source_specific
@@ -74,6 +75,8 @@ class Wanted:
     instance: UUID | None = None
     source: str | None = None
     nic: str | None = None
+    subject: UUID | None = None
+    """Of a transition, the row that would be told: a member or a group."""
 
 
 def blockers(blueprint: Blueprint, table: str, wanted: Wanted) -> tuple[Blocker, ...]:
@@ -87,7 +90,17 @@ class _Seeker:
     def __init__(self, blueprint: Blueprint, wanted: Wanted) -> None:
         self.blueprint = blueprint
         self.ledger = Ledger(blueprint)
-        self.wanted = wanted
+        self.wanted = evolve(wanted, group=wanted.group or self._group_of(wanted.subject))
+
+    def _group_of(self, subject: UUID | None) -> str | None:
+        """Return the group that *subject* is, or is a member of; None where no row is called so."""
+        groups = {*self.ledger.absent, *(row.id for row in self.blueprint.groups)}
+        groups |= {row.id for row in self.blueprint.held}
+        if subject is None or subject in groups:
+            return None if subject is None else str(subject)
+        apart = (row.group for row in self.blueprint.causes.members if row.member == subject)
+        hearing = (group for group, its in self.ledger.hearers.items() if subject in {row.member for row in its})
+        return next((str(group) for group in chain(apart, hearing)), None)
 
     def all(self, table: str) -> Iterator[Blocker]:
         if not self.blueprint.policy.multicast_enabled:
@@ -139,7 +152,7 @@ class _Seeker:
         ]
 
     def _is_asked(self, member: ApartMember) -> bool:
-        return self.wanted.instance in (None, member.instance)
+        return self.wanted.instance in (None, member.instance) and self.wanted.subject in (None, member.member)
 
     def nobody_hears(self) -> Iterator[Blocker]:
         group = self._group()
@@ -246,23 +259,31 @@ class _Seeker:
 
     def nothing_to_tell(self) -> Iterator[Blocker]:
         """Yield why rows are told nothing: some have to wait, and the others say already what will be in effect."""
-        group, instance = self._group(), self.wanted.instance
+        group, instance, subject = self._group(), self.wanted.instance, self.wanted.subject
         if group is None:
             yield from self._row_has_to_stay()
             return
         told = {row.id for row in self.blueprint.transitions}
-        hearing = [h.member for h in self.ledger.hearers[group.id] if instance in (None, h.instance)]
+        hearing = [
+            row.member
+            for row in self.ledger.hearers[group.id]
+            if instance in (None, row.instance) and subject in (None, row.member)
+        ]
         aside = [row.member for row in self.ledger.apart_of_group(group.id) if self._is_asked(row)]
         rows = [facts.member(row) for row in (*hearing, *aside) if row not in told]
-        if instance is None and group.id not in told and self.ledger.live_members(group.id):
+        itself = instance is None and subject in (None, group.id) and group.id not in told
+        if itself and self.ledger.live_members(group.id):
             rows.append(facts.group(group.id))
-        elif instance is None and group.id not in told:
+        elif itself:
             because = "it has no live member, and the grace is not over"
             yield Blocker(fact=facts.group(group.id), because=because)
         yield from (Blocker(fact=row, because="it says already what will be in effect") for row in rows)
 
     def _row_has_to_stay(self) -> Iterator[Blocker]:
         """Yield what may keep something of an ending group on the rack: its row, which alone tells of it, stays."""
+        if self.wanted.subject is not None and self.wanted.group is None:
+            because = "no group and no live member is called so"
+            yield Blocker(fact=f"row {self.wanted.subject}", because=because)
         ending = [row for row in self._absent() if row.because is Absence.ENDING]
         if ending and len(self.blueprint.switches) < len(SwitchSlot):
             yield Blocker(fact=facts.SWITCHES, because="one is missing, and may have something of the group")

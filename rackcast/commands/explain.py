@@ -39,6 +39,12 @@ TABLES = {
 }
 """What people call an entry, to the table that it stands in."""
 
+CALLED = {"subject": "id"}
+"""What an entry calls what an option names, where that is another word: a transition has an id, and says of what."""
+
+BEGUN = frozenset({"sled", "instance", "subject"})
+"""Options that take the beginning of an id."""
+
 UNKNOWN = "unknown"
 """What an entry says of a port that nobody knows: who asks why not misses the port."""
 
@@ -55,6 +61,7 @@ SHOWN = 40
 @click.option("--instance", metavar="INSTANCE", help="Of this instance, by id or its beginning.")
 @click.option("--source", metavar="ADDRESS", help="For this source; * is any.")
 @click.option("--nic", metavar="NIC", help="Of this NIC.")
+@click.option("--subject", metavar="UUID", help="Of a transition: of the member or group with this id, or beginning.")
 @click.option("--why-not", is_flag=True, help="Say what keeps the entry away, with every blocker.")
 @json_option
 @bulk()
@@ -65,6 +72,8 @@ def explain(blueprint: str, kind: str, why_not: bool, as_json: bool, **words: st
     nic-filter, subscription, departure, port, transition or held. Each cause is a rule with the facts of which any
     one would do.
     """
+    if words["subject"] is not None and TABLES[kind] != "transitions":
+        raise click.UsageError(f"--subject names the row that a transition is of; a {kind} has none")
     read = read_blueprint(blueprint)
     if not read.causes.sleds and read.sleds:
         raise click.UsageError("the blueprint was planned without causes: plan again")
@@ -100,8 +109,8 @@ def _aliases(blueprint: Blueprint, name: str, word: str) -> frozenset[str]:
 
 def _is_meant(told: Explanation, names: dict[str, str], meant: dict[str, frozenset[str]]) -> bool:
     for name, word in names.items():
-        found = told.entry.names.get(name)
-        begins = name in ("sled", "instance") and found is not None and found.startswith(word.lower())
+        found = told.entry.names.get(CALLED.get(name, name))
+        begins = name in BEGUN and found is not None and found.startswith(word.lower())
         is_any = name == "source" and word == "*" and told.entry.value == "any"
         if found not in meant[name] and not begins and not is_any:
             return False
@@ -120,6 +129,7 @@ def _wanted(blueprint: Blueprint, names: dict[str, str]) -> Wanted:
         instance=_id(names.get("instance"), known["instance"], "instance"),
         source=names.get("source"),
         nic=names.get("nic"),
+        subject=_id(names.get("subject"), known["subject"], "subject"),
     )
 
 
@@ -130,7 +140,19 @@ def _known(blueprint: Blueprint) -> dict[str, list[UUID]]:
     return {
         "sled": [*blueprint.sleds, *(line.sled for line in blueprint.causes.sleds)],
         "instance": [*hearing, *leaving, *(row.instance for row in blueprint.causes.members)],
+        "subject": [*_rows(blueprint)],
     }
+
+
+def _rows(blueprint: Blueprint) -> Iterable[UUID]:
+    """Yield the members and groups that are, or could be, told something."""
+    causes = blueprint.causes
+    yield from (row.id for row in blueprint.transitions)
+    yield from (row.id for row in blueprint.groups)
+    yield from (row.id for row in blueprint.held)
+    yield from (row.group for row in causes.absent)
+    yield from (row.member for row in causes.members)
+    yield from (member for line in causes.groups for member in line.members)
 
 
 def _whole(word: str, known: Iterable[UUID], kind: str) -> str:

@@ -173,8 +173,15 @@ def test_what_is_not_told_to_the_datastore_is_told_here() -> None:
     }
     empty = away(planned("group_active_without_members_in_grace"), "transitions", group=str(id_of("group-1")))
     assert empty == {facts.group(id_of("group-1")): ["it has no live member, and the grace is not over"]}
+    member, group = id_of("member-1"), id_of("group-1")
+    assert away(settled, "transitions", subject=member) == {facts.member(member): said}
+    assert away(settled, "transitions", subject=group) == {facts.group(group): said}
+    assert away(settled, "transitions", subject=member, instance=id_of("vm-2")) == {}
+    nobody = away(settled, "transitions", subject=id_of("member-9"))
+    assert nobody == {f"row {id_of('member-9')}": ["no group and no live member is called so"]}
     missing = away(planned("group_deleting_with_a_switch_missing"), "transitions", group=str(id_of("group-1")))
     assert facts.SWITCHES in missing
+    assert away(planned("group_deleting_with_a_switch_missing"), "transitions", subject=id_of("group-1")) == missing
     case = read_case(CASES / "old_group_ends_on_the_address_of_a_held_one")
     (held,) = case.blueprint.held
     word = held.multicast_ip.text

@@ -176,6 +176,27 @@ def test_members_of_a_group_that_ends_name_it(tmp_path: Path) -> None:
     assert causes["group_ends"] == [f"group {id_of('group-1')}"]
 
 
+def test_a_transition_is_found_by_the_row_that_is_told(tmp_path: Path) -> None:
+    """The group's own and each member's can be asked for alone, by id or its beginning, and why there is none."""
+    case, group, member = "group_creating_with_a_member", str(id_of("group-1")), str(id_of("member-1"))
+    for row in (group, member, group[:9], member.upper()):
+        (entry,) = told(tmp_path, case, "transition", "--subject", row)["entries"]
+        assert entry["names"]["id"].startswith(row.lower())
+    (entry,) = told(tmp_path, case, "transition", "--subject", group, "--why-not")["entries"]
+    assert entry["names"]["subject"] == "group"
+    idle = "group_active_without_a_receiver"
+    why = [told(tmp_path, idle, "transition", "--why-not", "--subject", row) for row in (group, member)]
+    facts_told = [[blocker["fact"] for blocker in each["blockers"]] for each in why]
+    assert facts_told == [[f"group {group}"], [f"member {member}"]]
+
+
+def test_a_subject_is_asked_of_transitions_alone(tmp_path: Path) -> None:
+    """No other entry is of a row, so that the option would leave none: wrong usage, and it says so."""
+    done = explained(tmp_path, "group_creating_with_a_member", "m2p", "--subject", str(id_of("group-1")))
+    assert done.exit_code == 2
+    assert "--subject names the row that a transition is of" in done.output
+
+
 def test_groups_that_hold_each_other_name_each_other(tmp_path: Path) -> None:
     """Of two groups on one address each is held because of the other."""
     entries = told(tmp_path, "two_groups_on_one_address", "held")["entries"]
