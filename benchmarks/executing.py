@@ -313,8 +313,8 @@ def memory(folder: Path, blueprint: Blueprint, snapshot: Path) -> None:
     peaks = dict(said["peaks"])
     last = peaks["reported"]
     for when, peak in peaks.items():
-        row(f"{told}: {when}", f"{peak / size:.1f} x the file", "<= 3 x" if when == "reported" else "")
-    row(f"{told}: more than an idle process", f"{(last - peaks['idle']) / size:.1f} x the file", "<= 3 x")
+        row(f"{told}: {when}", f"{peak / size:.2f} x the file", "<= 3 x" if when == "reported" else "")
+    row(f"{told}: more than an idle process", f"{(last - peaks['idle']) / size:.2f} x the file", "<= 3 x")
     row("... at", f"{said['rate']:,.0f} calls/s")
 
 

@@ -8,15 +8,18 @@ import sys
 import time
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from blueprints.disk import write_pieces
-from executor import preflight
+from executor import preflight, room
 from executor.safeguards import Safeguards
 from rackcast.bulk import bulk
 from rackcast.commands.execute import run, sound
 from rackcast.connect import Way
 from rackcast.reading import read_blueprint
+
+ROOM = 1 << 20
+"""Rows of the simulated chips' tables."""
 
 
 @frozen
@@ -34,7 +37,9 @@ class Peaks:
 
 def alone(name: str, endpoints: str, report: str) -> None:
     """Execute a blueprint that no switch has room for, and print what it took."""
-    setattr(preflight, "excesses", lambda _: ())  # noqa: B010  # the simulated chips have room
+    # The simulated chips have room: it is counted all the same, as in every run.
+    setattr(preflight, "excesses", lambda _: ())  # noqa: B010
+    setattr(room, "TABLES", tuple(evolve(table, most=ROOM) for table in room.TABLES))  # noqa: B010
     peaks = Peaks()
     peaks.note("idle")
     with bulk():

@@ -25,7 +25,7 @@ _ESCAPED = re.compile(
     "\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f]"  # these hide, or turn the line around under a reviewer's eyes
 )
 
-_AT_ONCE = 250
+_AT_ONCE = 100
 """How many lines of a list are handed on at a time."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(", ", ": "), allow_nan=False)

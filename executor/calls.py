@@ -26,7 +26,7 @@ _MEMBERSHIP_PATHS: Mapping[SubscriptionForm, str] = MappingProxyType(
     }
 )
 
-BATCH_ROWS = 500
+BATCH_ROWS = 200
 """How many rows go in one request that takes a list."""
 
 

@@ -73,7 +73,7 @@ class Limits:
     pages: int = 10_000
     """Of one list."""
 
-    page_size: int = 250
+    page_size: int = 200
     """Asked of lists that come in pages. One page is in memory at a time, and a group of many members takes 20 KB."""
 
     rows: int = 100_000
