@@ -25,7 +25,7 @@ class Epoch:
     """Group to its receivers by propolis."""
 
     ids: Mapping[Address, UUID] = field(factory=dict)
-    """Group to its row: an address may go to another one."""
+    """Group to its row, whether or not anybody hears it: an address may go to another one."""
 
     entries: frozenset[tuple[SwitchSlot, Address]] = frozenset()
     """Where packets from outside come in."""
@@ -49,7 +49,8 @@ class Epoch:
 def epoch_of(seen: Snapshot, blueprint: Blueprint) -> Epoch:
     """Return what *blueprint*, made from *seen*, promises."""
     members: dict[Address, dict[UUID, Hearing]] = {}
-    ids = {}
+    # A group that nobody hears any more is in no row of a hearing, and is still the one that its ports have to leave.
+    ids = {Address.parse(group.multicast_ip.text): group.id for group in blueprint.groups}
     for row in hearings(seen, {held.id for held in blueprint.held}):
         group = Address.parse(row.group_ip)
         members.setdefault(group, {})[row.propolis_id] = row
