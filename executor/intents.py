@@ -9,6 +9,8 @@ Rules:
     I3  an external address that goes from one group to another waits for the leaves that are owed under it, since
         subscriptions go by address. The tags on the switches tell: another one of ours stands there, or none does
         and nothing else shows that the group was there before. Ports that shall hear the new group need not leave.
+        A mapping that the former group left shows nothing, though it is as the new one's shall be: that is
+        remembered until the ports have left, in later runs too.
     I4  what a blueprint says of a sled that it does not name any more is nothing: its leaves are kept, unasked.
 
 Sources: a packet engine keeps subscriptions by underlay group and translates a leave through the mapping of the
@@ -79,13 +81,16 @@ def owed_leaves(content: Content, difference: Difference, earlier: Iterable[Owed
     yield from (leave for leave in earlier if leave.sled_id not in content.sleds)
 
 
-def retired(content: Content, observation: Observation, earlier: Iterable[Retired]) -> tuple[Retired, ...]:
+def retired(
+    content: Content, observation: Observation, earlier: Iterable[Retired], waiting: Collection[Address] = ()
+) -> tuple[Retired, ...]:
     """Return the underlay addresses that a group had and has no more, and where they may still lead (rule I2).
 
     Args:
         content: the blueprint.
         observation: what was read last.
         earlier: what was known before; of it, places that were found clean are left out.
+        waiting: groups that are new while ports of the one before have not left: that it was there is kept (rule I3).
     """
     ours = ownership(content, [observation])
     wanted = ours.mappings
@@ -99,7 +104,9 @@ def retired(content: Content, observation: Observation, earlier: Iterable[Retire
         standing[pair] |= silent
     for entry in earlier:
         left = silent.intersection(entry.places)
-        if left and (entry.group, entry.underlay) not in wanted:
+        if (entry.group, entry.underlay) in wanted:
+            left = set(entry.places) if entry.group in waiting else set()
+        if left:
             standing[entry.group, entry.underlay] |= left
     return tuple(
         Retired(underlay=underlay, group=group, places=places) for (group, underlay), places in standing.items()

@@ -50,9 +50,10 @@ class Memory:
         self.new = unproven(self.blueprint, seen, self.on_disk.retired)
         self.intents = Intents(
             leaves=set(owed_leaves(self.blueprint, difference, self.on_disk.leaves)),
-            retired=retired(self.blueprint, seen, self.on_disk.retired),
+            retired=self.on_disk.retired,
             doubted=doubts.standing(self.on_disk.doubted, seen),
         )
+        self._update(seen)
 
     def begin(self, difference: Difference, seen: Observation) -> str | None:
         """Put on disk what is owed, and return why nothing may be sent, or None."""
@@ -90,7 +91,8 @@ class Memory:
         return self._kept()
 
     def _update(self, seen: Observation) -> None:
-        left = retired(self.blueprint, seen, self.intents.retired)
+        waiting = self.new.intersection(leave.group_ip for leave in self.intents.leaves)
+        left = retired(self.blueprint, seen, self.intents.retired, waiting)
         self.intents = evolve(self.intents, retired=left)
 
     def _kept(self) -> str | None:

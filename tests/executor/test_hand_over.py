@@ -218,3 +218,25 @@ def test_a_new_group_waits_for_ports_that_the_journal_remembers(bench: Bench, jo
     listen, strangers = leaks(bench, G6, S6, {LISTENER})
     report = bench.run(planned(world, between), progress=listen, safeguards=keeping(journal))
     assert (report.exit_code, strangers, bench.heard(G6, S6)) == (0, set(), {LISTENER: 1})
+
+
+def test_a_new_group_waits_in_later_runs_too(bench: Bench, journal: JournalFile) -> None:
+    """The mapping that the former group left is the new one's as well: it does not show that the group was there."""
+    bench.run(FIRST)
+    rack = small_rack()
+    gone = evolve(rack, groups=rack.groups[:1], underlay_groups=rack.underlay_groups[:1], members=rack.members[:3])
+    between = planned(gone, FIRST)
+    bench.enter(gone)
+    bench.fault(f"sled {SLEDS[0]}", "refuse", times=None)
+    bench.run(between, limits=IMPATIENT, safeguards=keeping(journal))
+    bench.calm()
+    world = handed_over(G6, LISTENER)
+    after = planned(world, between)
+    bench.enter(world)
+    listen, strangers = leaks(bench, G6, S6, {LISTENER})
+    bench.fault(f"sled {SLEDS[0]}", "status", method="DELETE", status=500, times=None)
+    codes = [bench.run(after, progress=listen, safeguards=keeping(journal)).exit_code for _ in range(2)]
+    bench.calm()
+    codes.append(bench.run(after, progress=listen, safeguards=keeping(journal)).exit_code)
+    assert (codes, strangers, bench.heard(G6, S6)) == ([4, 4, 0], set(), {LISTENER: 1})
+    assert journal.read(RACK) == Intents()
