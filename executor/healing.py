@@ -2,7 +2,8 @@
 
 Rules:
     H1  the group is taken from the switch like any group that leaves one: sleds turn to the other switch first, the
-        routes are withdrawn, then the external and the underlay group go, each only if what must come before did.
+        routes are withdrawn, then the external and the underlay group go, each only if what must come before did. No
+        route is withdrawn for a group that could not be deleted after that: nothing would be made anew.
         What comes from outside by that switch is lost until it is there again; inside nothing is.
     H2  where sleds send by that switch and the other one cannot take over, no order avoids a loss: somebody has to
         accept it.
@@ -15,7 +16,7 @@ refuses what the chip has already, and its list proves nothing. Only deleting th
 This file does not know how anything is sent.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from attrs import evolve, frozen
 
@@ -33,6 +34,9 @@ AWAY = frozenset(
     {Kind.FORWARDING_SET, Kind.HOP_CHANGE, Kind.ROUTE_WITHDRAW, Kind.EXTERNAL_DELETE, Kind.UNDERLAY_DELETE}
 )
 """What takes a group away from a switch."""
+
+_DELETIONS = frozenset({Kind.EXTERNAL_DELETE, Kind.UNDERLAY_DELETE})
+"""What makes a chip and its daemon equal."""
 
 BACK = frozenset({Kind.UNDERLAY_CREATE, Kind.EXTERNAL_CREATE, Kind.FORWARDING_SET, Kind.HOP_CHANGE, Kind.ROUTE_PUT})
 """What brings it back."""
@@ -157,3 +161,10 @@ def concerned(changes: Iterable[Change], suspects: Collection[Suspect], kinds: C
         and not groups.isdisjoint(change.groups)
         and (change.target.daemon is Daemon.SLED_AGENT or suspects_of(change) & wanted)
     ]
+
+
+def to_some_end(changes: Iterable[Change], stays: Callable[[Change], bool]) -> list[Change]:
+    """Return *changes* without the withdrawal of routes to groups whose deletion *stays* undone there (rule H1)."""
+    several = list(changes)
+    kept = {each for change in several if change.kind in _DELETIONS and stays(change) for each in suspects_of(change)}
+    return [c for c in several if c.kind is not Kind.ROUTE_WITHDRAW or kept.isdisjoint(suspects_of(c))]

@@ -23,7 +23,18 @@ from executor.drains import zones_in
 from executor.endings import Lane, Log
 from executor.extent import Loss
 from executor.gates import CREATIONS, Ledger, split_by_consent
-from executor.healing import AWAY, BACK, Detour, Suspect, chosen, concerned, detour, suspects_of, tried_in_vain
+from executor.healing import (
+    AWAY,
+    BACK,
+    Detour,
+    Suspect,
+    chosen,
+    concerned,
+    detour,
+    suspects_of,
+    to_some_end,
+    tried_in_vain,
+)
 from executor.holds import Holds
 from executor.interruptions import INTERRUPTING, Consent, Interruption, interruptions
 from executor.memory import Memory
@@ -216,7 +227,12 @@ class Run:
     async def _healing_round(self, suspects: Collection[Suspect], kinds: Collection[Kind]) -> Difference:
         self.ledger = Ledger(occupied=self.ledger.occupied, short=self.ledger.short)
         self.ledger.trouble(failure.change for failure in self.failures)
-        return await self._round(self.compared(), lambda each: concerned(self._sendable(each), suspects, kinds))
+
+        def wanted(difference: Difference) -> list[Change]:
+            changes = concerned(self._sendable(difference), suspects, kinds)
+            return to_some_end(changes, lambda change: self.ledger.closed(change) is not None)
+
+        return await self._round(self.compared(), wanted)
 
     def _forget_held(self, freed: Collection[Address], short: Shortage) -> None:
         """Begin a second round: of what was held back for *freed* groups only what is *short* stays so."""

@@ -9,6 +9,7 @@ from attrs import evolve
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.capacity import excesses
+from blueprints.identifiers import SwitchSlot
 from blueprints.run_report import Outcome
 from blueprints.snapshot import MemberPorts, Policy
 from executor import bodies, dpd, order
@@ -117,16 +118,16 @@ def gone(bench: Bench, target: str) -> list[str]:
     return [call["path"].partition("?")[0].rpartition("/")[2] for call in sent_to(bench, target, "DELETE")]
 
 
-def half_done(bench: Bench) -> None:
-    """Let the chip of the first switch take one of two ports of a list, and dpd take the old list back."""
+def half_done(bench: Bench, slot: SwitchSlot = SWITCH0) -> None:
+    """Let the chip of a switch take one of two ports of a list, and dpd take the old list back."""
     bench.run(PLAN)
     path = f"/multicast/underlay-groups/{U4}?tag={TAG4}"
-    to_dpd(bench, SWITCH0, "PUT", path, {"members": member_list("rear14")})
-    short = evolve(RACK.switches[SWITCH0], backplane=BACKPLANE[:16])
-    bench.enter(evolve(RACK, switches={**RACK.switches, SWITCH0: short}))
+    to_dpd(bench, slot, "PUT", path, {"members": member_list("rear14")})
+    short = evolve(RACK.switches[slot], backplane=BACKPLANE[:16])
+    bench.enter(evolve(RACK, switches={**RACK.switches, slot: short}))
     report = bench.run(PLAN)
-    assert owed_kinds(report) >= {("switch0 dpd", "members_add")}
-    (split,) = bench.state()["switches"]["switch0"]["soft_state_differs"]
+    assert owed_kinds(report) >= {(f"{slot.value} dpd", "members_add")}
+    (split,) = bench.state()["switches"][slot.value]["soft_state_differs"]
     assert [len(split[side]) for side in ("soft", "chip")] == [1, 2]
     bench.enter(RACK)
 
@@ -146,6 +147,21 @@ def test_d3_a_chip_that_stopped_half_way_gets_its_group_anew(bench: Bench) -> No
     assert ports_of(bench, U4) == {"rear14", "rear15", "rear16"}
     assert [step for step in seen if step["heard"][0].get(str(propolis(PICKER))) != 1] == []
     at_rest(bench, PLAN)
+
+
+def test_d3_no_route_is_withdrawn_where_a_sled_cannot_be_turned(bench: Bench) -> None:
+    """The group could not be deleted then, so that what comes from outside would be lost for nothing."""
+    slot = next(group.next_hop_switch for group in PLAN.groups if group.multicast_ip.text == G4)
+    half_done(bench, slot)
+    for sled in SLEDS:
+        bench.fault(f"sled {sled}", "status", method="PUT", path="/networking/mcast-fwd", status=500, times=None)
+    bench.forget_calls()
+    report = bench.run(PLAN)
+    assert (f"{slot.value} dpd", "members_add") in owed_kinds(report)
+    assert (gone(bench, f"{slot.value} dpd"), sent_to(bench, f"{slot.value} mgd", "DELETE")) == ([], [])
+    bench.calm()
+    assert bench.run(PLAN).exit_code == 0
+    assert bench.state()["switches"][slot.value]["soft_state_differs"] == []
 
 
 def half_removed(bench: Bench, **options: Any) -> Blueprint:
