@@ -6,7 +6,8 @@ Rules:
         A source filter whose rewriting lacks consent waits alone.
     G2  a change that failed, was held back or did not come into effect closes the gates of its group that name it.
     G3  a target that could not be read closes no gate of another target, except where the table says so, and
-        except for what must hold a group before another place may let go of it (`Change.via`).
+        except for what must hold a group before another place may let go of it (`Change.via`). Nor does a switch
+        let go of a group that goes on by another one while a sled is silent: it may still send by this one.
     G4  a group whose address still belongs to another one is widened nowhere (`executor.intents`), but for what
         ports need that have to leave; they leave under the mapping that stands. So is a group that is new to the
         rack while a switch has no room for it (`executor.room`).
@@ -191,7 +192,12 @@ class Ledger:
             troubled = any(dpd in self.troubles.get((kind, group), ()) for kind in _HOLDING)
             if troubled or (group, change.via) in self.blocked:
                 return f"waits for {change.via} to hold {group}"
-        return None
+        return self._closed_by_silent_sleds() if change.kind is Kind.EXTERNAL_DELETE else None
+
+    def _closed_by_silent_sleds(self) -> str | None:
+        """Return which sleds may still send by a switch that lets go of a group, because nobody could turn them."""
+        silent = sorted(target for target in self.unknown if target.startswith("sled "))
+        return f"waits for {', '.join(silent)}: by which switch it sends is unknown" if silent else None
 
 
 _HOLDING = (

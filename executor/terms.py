@@ -37,8 +37,8 @@ def preconditions(call: Call) -> tuple[dict[str, Json], ...]:
     """Return what *call* rests on, as plain data, each thing once.
 
     ``object``: what stands there, ``absent``, ``as read`` or ``unknown``; ``in_effect``: kinds of changes of these
-    groups that are done, or not needed, there; ``read``: a target that answered; ``holds``: a switch that holds the
-    groups.
+    groups that are done, or not needed, there; ``read``: a target that answered, or every sled did; ``holds``: a
+    switch that holds the groups.
     """
     return tuple({repr(row): row for row in _preconditions(call)}.values())
 
@@ -52,6 +52,8 @@ def _preconditions(call: Call) -> Iterator[dict[str, Json]]:
     for change in call.changes:
         if change.via:
             yield {"switch": change.via, "holds": [group.text for group in change.groups]}
+            if change.kind is Kind.EXTERNAL_DELETE:
+                yield {"read": "every sled"}  # one that is silent may still send by this switch
 
 
 def _of_gate(call: Call, gate: Gate) -> Iterator[dict[str, Json]]:

@@ -6,6 +6,8 @@ import networkx
 import pytest
 from attrs import evolve
 
+from blueprints.blueprint import Blueprint
+from blueprints.observation import Observation
 from executor.actions import FORMS, Scope, Tier
 from executor.changes import Change, Kind
 from executor.changeset import Difference
@@ -24,6 +26,7 @@ from tests.executor.builders import (
     group_ip,
     observation_of,
     sled_id,
+    with_sled,
     with_switch,
 )
 
@@ -233,12 +236,17 @@ def _difference(changes: list[Any], asserts: list[Any], *, settled: bool) -> Dif
     )
 
 
-def test_an_entry_that_changes_switches_is_made_before_it_is_deleted() -> None:
-    """Where one switch alone carries a group from outside, the old entry waits for the new one to stand."""
+def entry_changes_switches() -> tuple[Blueprint, Observation]:
+    """Return a plan whose one entry from outside stands on switch1, and a rack that has it on switch0."""
     plan = blueprint(G(number=1))
     tables = plan.switches[SWITCH0]
     elected = evolve(plan, switches={SWITCH0: evolve(tables, external_groups=()), SWITCH1: tables})
-    seen = with_switch(observation_of(plan), SWITCH1, external_groups=())
+    return elected, with_switch(observation_of(plan), SWITCH1, external_groups=())
+
+
+def test_an_entry_that_changes_switches_is_made_before_it_is_deleted() -> None:
+    """Where one switch alone carries a group from outside, the old entry waits for the new one to stand."""
+    elected, seen = entry_changes_switches()
     calls = rehearse(differences(elected, seen), targets_of(elected)).calls
     assert [(c.kind, c.target.place) for c in calls if c.target.daemon is Daemon.DPD] == [
         (Kind.EXTERNAL_CREATE, "switch1"),
@@ -247,6 +255,22 @@ def test_an_entry_that_changes_switches_is_made_before_it_is_deleted() -> None:
     silent = with_switch(seen, SWITCH1, underlay_groups=None, external_groups=None)
     held = rehearse(differences(elected, silent), targets_of(elected))
     assert [each.change.kind for each in held.held] == [Kind.EXTERNAL_DELETE]
+
+
+def test_an_entry_that_changes_switches_stays_while_a_sled_is_silent() -> None:
+    """A sled that nobody could turn may still send by the old switch, which drops what it has no entry for."""
+    elected, seen = entry_changes_switches()
+    held = rehearse(differences(elected, with_sled(seen, 1, forwarding=None)), targets_of(elected)).held
+    assert [(each.change.kind, each.change.target) for each in held] == [(Kind.EXTERNAL_DELETE, DPD0)]
+    assert str(SLED1) in held[0].because
+
+
+def test_an_entry_that_ends_does_not_wait_for_a_silent_sled() -> None:
+    """Of a group that goes nothing is lost: its entries go, whoever is silent."""
+    plan = blueprint(G(number=1))
+    seen = with_sled(observation_of(blueprint(G(number=1), G(number=2))), 1, forwarding=None)
+    calls = rehearse(differences(plan, seen), targets_of(plan)).calls
+    assert {c.target for c in calls if c.kind is Kind.EXTERNAL_DELETE} == {DPD0, DPD1}
 
 
 def test_what_was_ours_when_the_run_began_is_ours_to_the_end() -> None:
