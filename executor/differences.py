@@ -6,6 +6,8 @@ Rules:
     F3  a foreign or held object where ours should stand blocks that group in that place, and nothing else.
     F4  an object that says what this version has no word for is somebody else's, whoever's it is.
     F5  only switches and sleds that the blueprint names are targets; with multicast disabled there are none.
+    F6  no sled is turned to a switch that would give its group to nobody because nobody's port is known there: what
+        the blueprint does not know takes nothing away.
 
 This file does not know what is sent, in which order, nor how a rack is read.
 """
@@ -157,6 +159,7 @@ class _Comparison:
                     ours=self.ours,
                     hop_switches=self.hops,
                     stranded=self.stranded,
+                    unplaced=self.unplaced,
                 ),
                 self.alike,
             )
@@ -219,6 +222,27 @@ class _Comparison:
         switches = self.observation.switches.values()
         rows = (row.group_ip for seen in switches for row in seen.underlay_groups or ())
         return frozenset(rows).union(row.address for seen in switches for row in seen.opaque)
+
+    def unplaced(self, underlay: Address) -> bool:
+        """Return whether the switch that sends *underlay* gives it to no port, as none is known (rule F6)."""
+        return underlay in self._unplaced
+
+    @cached_property
+    def _unplaced(self) -> frozenset[Address]:
+        """The underlay groups of which that is so; looked up only where a sled would be turned."""
+        return frozenset(
+            row.group_ip
+            for slot, tables in self.content.switches.items()
+            for row in tables.underlay_groups
+            if not (row.complete or row.members) and self.hops.get(row.group_ip) == slot.value
+        ).difference(*map(self._given_to_ports, self.content.switches))
+
+    def _given_to_ports(self, slot: SwitchSlot) -> Iterator[Address]:
+        """Yield what the switch in *slot* gives to somebody, if sleds are to send it by that one."""
+        seen = self.observation.switches.get(slot)
+        for row in (None if seen is None else seen.underlay_groups) or ():
+            if row.members and self.hops.get(row.group_ip) == slot.value:
+                yield row.group_ip
 
     def _switch(self, slot: SwitchSlot) -> SwitchView:
         return SwitchView(

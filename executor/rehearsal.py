@@ -73,14 +73,18 @@ def open_calls(
         held += [Held(change=part[place], because=because) for place, because in closed.items()]
         opened = (change for place, change in enumerate(part) if place not in closed)
         free += Changes.made(opened).parts if closed else (part,)
-    # What waits for its own turn is in no trouble: the group is there, as it was.
-    ledger.trouble(each.change for each in held if not each.change.held)
+    # A filter that waits for its own turn is in no trouble: the group is there, as it was.
+    ledger.trouble(each.change for each in held if not each.change.held or each.change.kind not in REFILTERS)
     return calls_for(Changes(free), subscriptions), tuple(held)
+
+
+_HELD = REFILTERS | {Kind.HOP_CHANGE}
+"""What alone can be held back by itself, whatever becomes of the rest."""
 
 
 def _closed(part: Part, ledger: Ledger) -> dict[int, str]:
     """Return what of *part* may not be sent now, by its place, and why."""
-    if ledger.clear and part.kind not in REFILTERS:  # which alone wait for their own turn
+    if ledger.clear and part.kind not in _HELD:
         return {}
     said = ((place, ledger.closed(change)) for place, change in enumerate(part))
     return {place: because for place, because in said if because is not None}

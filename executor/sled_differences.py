@@ -37,6 +37,8 @@ from executor.targets import Target
 Item = Change | Conflict | Foreign
 _BY_SORT_KEY = attrgetter("sort_key")
 
+UNPLACED = "waits until a port behind {switch} is known: by that switch nobody would hear the group"
+
 
 @frozen(kw_only=True)
 class SledView:
@@ -51,6 +53,9 @@ class SledView:
 
     stranded: Callable[[Address, Address], bool]
     """Whether an external group that a sled maps to an underlay group reaches nobody by it, nor anybody him."""
+
+    unplaced: Callable[[Address], bool]
+    """Whether nobody knows a port that the switch of an underlay group could give it to."""
 
 
 @frozen(kw_only=True)
@@ -168,6 +173,8 @@ def _hops(view: SledView, wanted: ForwardingEntry, seen: SeenForwarding | None) 
         return  # before anything else is looked up: so it is nearly always
     groups, via = view.ours.served_by(wanted.underlay), view.hop_switches.get(wanted.underlay, "")
     change = hop_change(view.target, groups, wanted, seen, via=via)
+    if change is not None and change.kind is Kind.HOP_CHANGE and view.unplaced(wanted.underlay):
+        change = evolve(change, held=UNPLACED.format(switch=via))
     yield from () if change is None else (change,)
 
 

@@ -85,5 +85,16 @@ def left_behind(world: World, blueprint: Blueprint, blocked: Collection[Address]
         yield f"the journal holds {kept}"
 
 
+def unplaced_in(blueprint: Blueprint) -> frozenset[Address]:
+    """Return the groups of which no port is known on the switch that replicates them, though somebody may hear."""
+    bare = {
+        (slot, entry.group_ip)
+        for slot, tables in blueprint.switches.items()
+        for entry in tables.underlay_groups
+        if not entry.complete and not entry.members
+    }
+    return frozenset(row.multicast_ip for row in blueprint.groups if (row.next_hop_switch, row.underlay_ip) in bare)
+
+
 def _short(sled: UUID) -> str:
     return f"{sled.int & 0xFF}"

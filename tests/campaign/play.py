@@ -2,7 +2,8 @@
 
 In the end, with no faults any more, at most `PASSES` runs may pass until one converges, and the next writes nothing.
 A run that asks for consent gets it in the next one; asking is an answer, and does not count. Where something of
-somebody else's stands in a group's place, that group alone may be owed.
+somebody else's stands in a group's place, that group alone may be owed. So may be the turn of sleds to a switch on
+which nobody knows a port of the group, and the end of its entry on the other.
 
 This file does not know what is drawn from a seed, how calls are made, nor what is right.
 """
@@ -20,12 +21,13 @@ from blueprints.blueprint import Blueprint
 from blueprints.run_report import Outcome
 from blueprints.snapshot import Snapshot, UnderlayRow
 from executor import Report
+from executor.changes import Kind
 from planner import plan
 from simrack.leaping import LeapingLoop
 from simrack.rack import SimulatedRack
 from simrack.web.faults import Fault
 from simrack.world import World
-from tests.campaign.ending import delivery_wrong, left_behind
+from tests.campaign.ending import delivery_wrong, left_behind, unplaced_in
 from tests.campaign.epoch import epoch_of
 from tests.campaign.planted import STRANGER, blocked_by, plant
 from tests.campaign.rows import ADDRESSES
@@ -40,6 +42,9 @@ CALM_SECONDS = 600.0
 """After which whatever takes effect late has done so; on the clock of the loop, which leaps."""
 
 _GROUPS = (*(Address.parse(text) for text in ADDRESSES), STRANGER)
+
+_TURNS = (Kind.HOP_CHANGE, Kind.EXTERNAL_DELETE)
+"""What takes a group from one switch to the other."""
 
 _MEMORY = Path("/dev/shm")
 """Where there is one, a journal is flushed at once."""
@@ -183,7 +188,7 @@ class Play:
                 break
             if report.outcome is Outcome.CONSENT and not asked:
                 asked = 1
-            elif _is_done(report, blocked):
+            elif _is_done(report, blocked, unplaced_in(self.blueprint)):
                 self._look(blocked, allow_loss=bool(asked))
                 return number - asked
             elif number - asked == PASSES:
@@ -203,10 +208,15 @@ class Play:
         witness.wrong += left_behind(self._world, self.blueprint, blocked, self.runs.kept(self.blueprint))
 
 
-def _is_done(report: Report, blocked: frozenset[Address]) -> bool:
+def _is_done(report: Report, blocked: frozenset[Address], unplaced: frozenset[Address]) -> bool:
     if report.outcome is Outcome.CONVERGED:
         return True
-    return bool(blocked) and all(each.groups and blocked.issuperset(each.groups) for each in report.owed)
+    if not blocked | unplaced:
+        return False
+    return all(
+        each.groups and (blocked | (unplaced if each.kind in _TURNS else frozenset())).issuperset(each.groups)
+        for each in report.owed
+    )
 
 
 def play(scenario: Scenario) -> Verdict:

@@ -273,6 +273,44 @@ def test_an_entry_that_ends_does_not_wait_for_a_silent_sled() -> None:
     assert {c.target for c in calls if c.kind is Kind.EXTERNAL_DELETE} == {DPD0, DPD1}
 
 
+def turns(plan: Blueprint, seen: Observation) -> dict[Kind, str]:
+    """Return by kind what would be sent to sleds about their hops, and what is held back, with the reason."""
+    plans = rehearse(differences(plan, seen), targets_of(plan))
+    sent = {call.kind: "" for call in plans.calls}
+    told = sent | {each.change.kind: each.because for each in plans.held}
+    return {kind: told[kind] for kind in (Kind.HOP_CHANGE, Kind.FORWARDING_SET) if kind in told}
+
+
+def without_ports(plan: Blueprint) -> Blueprint:
+    """Return *plan* as it is where nobody knows a port."""
+    rows = [evolve(row, members=(), complete=False) for row in plan.switches[SWITCH1].underlay_groups]
+    return evolve(plan, switches={SWITCH1: evolve(plan.switches[SWITCH1], underlay_groups=rows)})
+
+
+def test_no_sled_is_turned_to_a_switch_where_no_port_is_known() -> None:
+    """One switch is missing from a collection, and what says where sleds are: by the other nobody would hear."""
+    known = blueprint(G(number=1, hop=SWITCH1), slots=(SWITCH1,))
+    plan = without_ports(known)
+    before = observation_of(blueprint(G(number=1, hop=SWITCH0)))
+    seen = with_switch(before, SWITCH1, underlay_groups=observation_of(plan).switches[SWITCH1].underlay_groups)
+    assert "switch1" in turns(plan, seen)[Kind.HOP_CHANGE]
+    # A port that the plan knows, or that the switch has, makes it worth while; so does a sled without any hop.
+    assert turns(known, seen) == {Kind.HOP_CHANGE: ""}
+    assert turns(plan, before) == {Kind.HOP_CHANGE: ""}
+    assert turns(plan, empty_rack(plan)) == {Kind.FORWARDING_SET: ""}
+
+
+def test_an_entry_stays_where_sleds_go_on_sending_for_want_of_a_known_port() -> None:
+    """What is not turned away from a switch still needs its entry there."""
+    known = blueprint(G(number=1, hop=SWITCH1))
+    bare = without_ports(known).switches[SWITCH1]
+    plan = evolve(known, switches={SWITCH0: evolve(known.switches[SWITCH0], external_groups=()), SWITCH1: bare})
+    before = observation_of(blueprint(G(number=1, hop=SWITCH0)))
+    seen = with_switch(before, SWITCH1, underlay_groups=observation_of(plan).switches[SWITCH1].underlay_groups)
+    held = rehearse(differences(plan, seen), targets_of(plan)).held
+    assert [each.change.kind for each in held] == [Kind.HOP_CHANGE, Kind.HOP_CHANGE, Kind.EXTERNAL_DELETE]
+
+
 def test_what_was_ours_when_the_run_began_is_ours_to_the_end() -> None:
     """Forwarding whose only witness was removed a moment ago is still cleared."""
     plan = blueprint(G(number=1))
