@@ -12,6 +12,8 @@ Rules:
         ports need that have to leave; they leave under the mapping that stands. So is a group that is new to the
         rack while a switch has no room for it (`executor.room`).
     G5  a group is not created on a switch that has no room for it.
+    G6  a sled that has several hops in use for a group, and could not be left with one, gets no mapping that it does
+        not have: what its instances send would be heard twice.
 
 This file does not know what became of a call, only that it failed.
 """
@@ -23,6 +25,7 @@ from attrs import field, frozen
 
 from blueprints.addresses import Address
 from blueprints.identifiers import SwitchSlot
+from blueprints.observation import SeenForwarding
 from executor.actions import FORMS, Gate, Scope
 from executor.changes import ADDRESS_MOVES, Change, Kind
 from executor.changeset import Changes, Difference
@@ -130,6 +133,9 @@ class Ledger:
     troubles: defaultdict[tuple[Kind, Address], set[Target]] = field(factory=lambda: defaultdict(set))
     """Kind and group to the targets where it is not in effect."""
 
+    doubling: set[tuple[Address, Target]] = field(factory=set)
+    """Groups that a sled would send twice (rule G6)."""
+
     occupied: Mapping[Address, Wait] = field(factory=dict)
     """Groups that must wait everywhere (rule G4)."""
 
@@ -151,6 +157,8 @@ class Ledger:
         for change in changes:
             for group in change.groups:
                 self.troubles[change.kind, group].add(change.target)
+                if change.kind is Kind.HOP_CHANGE and _doubles(change.seen):
+                    self.doubling.add((group, change.target))
 
     def closed(self, change: Change) -> str | None:
         """Return why *change* may not be sent now, or None where nothing holds it."""
@@ -161,6 +169,8 @@ class Ledger:
             wait = self.short.get((group, change.target)) if change.kind in CREATIONS else None
             if wait is not None:
                 return str(wait)
+            if change.kind is Kind.M2P_SET and (group, change.target) in self.doubling:
+                return f"waits for {Kind.HOP_CHANGE} of {group}: it would be heard twice"
         if change.held:
             return change.held
         for gate in FORMS[change.kind].gates:
@@ -198,6 +208,10 @@ class Ledger:
         """Return which sleds may still send by a switch that lets go of a group, because nobody could turn them."""
         silent = sorted(target for target in self.unknown if target.startswith("sled "))
         return f"waits for {', '.join(silent)}: by which switch it sends is unknown" if silent else None
+
+
+def _doubles(seen: SeenForwarding | None) -> bool:
+    return seen is not None and sum(not hop.inert for hop in seen.next_hops) > 1
 
 
 _HOLDING = (

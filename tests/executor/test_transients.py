@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from attrs import evolve
 
+from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint, NextHop
 from blueprints.snapshot import GroupState, Snapshot
 from executor.progress import CallFinished, Event
@@ -20,9 +21,11 @@ from tests.simrack.rows import (
     READER,
     S4,
     S6,
+    SLEDS,
     SPEAKER,
     SWITCH0,
     SWITCH1,
+    U4,
     group,
     instance,
     small_rack,
@@ -122,3 +125,36 @@ def test_a_hop_changes_without_a_gap_and_without_doubles(bench: Bench) -> None:
     assert bench.run(turned).counts.get("writes", 0) == 0
     assert bench.run(PLAN, progress=listen).exit_code == 0
     assert wrong == []
+
+
+def both_hops(bench: Bench, sled: UUID) -> None:
+    """Let *sled* send G4 by both switches, and have no mapping for it."""
+    opte = bench.rack.world.agents[sled].opte
+    hops = [hop for hops in opte.forwarding.values() for hop in hops.values()]
+    addresses = [switch.underlay_address for switch in RACK.switches.values()]
+    opte.forwarding[Address.parse(U4)] = {each: evolve(hops[0], next_hop=each) for each in addresses}
+    del opte.m2p[Address.parse(G4)]
+
+
+def test_a_sled_with_two_hops_that_cannot_be_left_with_one_gets_no_mapping(bench: Bench) -> None:
+    """Otherwise everybody would hear twice what its instances send (rule G6); the next run puts it right."""
+    sled = SLEDS[2]
+    bench.run(PLAN)
+    both_hops(bench, sled)
+    bench.fault(f"sled {sled}", "status", times=None, method="PUT", path="/networking/mcast-fwd", status=500)
+    report = bench.run(PLAN)
+    assert heard(bench, {"instance": str(SPEAKER)}, G4, S4) == {}
+    assert {str(each.kind) for each in report.owed if str(sled) in each.target} == {"hop_change", "m2p_set", "join"}
+    bench.calm()
+    assert bench.run(PLAN).exit_code == 0
+    assert set(heard(bench, {"instance": str(SPEAKER)}, G4, S4).values()) == {1}
+
+
+def test_a_sled_whose_only_hop_cannot_be_turned_gets_its_mapping(bench: Bench) -> None:
+    """By whichever switch, its instances are heard once, and its own ports hear."""
+    sled = SLEDS[2]
+    bench.run(other_hops(PLAN))
+    del bench.rack.world.agents[sled].opte.m2p[Address.parse(G4)]
+    bench.fault(f"sled {sled}", "status", times=None, method="PUT", path="/networking/mcast-fwd", status=500)
+    bench.run(PLAN)
+    assert set(heard(bench, {"instance": str(SPEAKER)}, G4, S4).values()) == {1}
