@@ -21,7 +21,17 @@ from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, Underlay
 from blueprints.causes import NO_CAUSES, Causes
 from blueprints.findings import Finding, sorted_findings
 from blueprints.identifiers import FLEET_VNI, MulticastMac, PortId, SwitchSlot, Tag
-from blueprints.ordering import BY_NUMBER, Key, address_key, addresses, by_slot, by_uuid, in_order, maybe_addresses
+from blueprints.ordering import (
+    BY_NUMBER,
+    Key,
+    address_key,
+    addresses,
+    by_slot,
+    by_uuid,
+    in_order,
+    maybe_addresses,
+    slots,
+)
 from blueprints.policy import Policy
 from blueprints.words import Word
 
@@ -351,6 +361,22 @@ class HeldGroup:
 
 
 @frozen(kw_only=True)
+class FormerGroup:
+    """A group that ports have yet to leave, on an address where it is not planned any more.
+
+    Subscriptions go by address: as long as they stand, another group there would be heard by its members.
+    """
+
+    id: UUID
+    multicast_ip: ExternalGroup
+
+    @property
+    def sort_key(self) -> Key:
+        """Rule B1."""
+        return (self.multicast_ip.key, self.id.int)
+
+
+@frozen(kw_only=True)
 class Made:
     """Who made a blueprint, and when; outside the digest."""
 
@@ -384,7 +410,11 @@ class Content:
     policy: Policy
     groups: tuple[PlannedGroup, ...] = field(converter=in_order)
     held: tuple[HeldGroup, ...] = field(converter=in_order)
+    former_groups: tuple[FormerGroup, ...] = field(default=(), converter=in_order)
     switches: Mapping[SwitchSlot, SwitchTables] = field(converter=by_slot)
+    missing_switches: tuple[SwitchSlot, ...] = field(default=(), converter=slots)
+    """Switches that an earlier plan named and this one does not: they may hold whatever they held."""
+
     sleds: Mapping[UUID, SledTables] = field(converter=by_uuid)
     ports: Ports = field(converter=_ports)
     transitions: tuple[Transition, ...] = field(converter=in_order)

@@ -199,6 +199,21 @@ def _held_is_untouched(blueprint: Blueprint) -> Found:
             yield f"{slot} group {address}", "is held, and planned"
 
 
+def _memory_is_needed(blueprint: Blueprint) -> Found:
+    """What is remembered binds the hands of a run: it must be of something."""
+    leaving = {row.group_ip for its in blueprint.sleds.values() for row in its.departures}
+    held = {group.multicast_ip for group in blueprint.held}
+    planned = {(group.id, group.multicast_ip) for group in blueprint.groups}
+    for row in blueprint.former_groups:
+        if (row.id, row.multicast_ip) in planned:
+            yield f"group {row.multicast_ip}", "is planned, and remembered as a former one"
+        elif row.multicast_ip not in leaving | held:
+            yield f"group {row.multicast_ip}", "is remembered, and nobody has to leave it"
+    for slot in blueprint.missing_switches:
+        if slot in blueprint.switches:
+            yield slot.value, "is missing, and planned"
+
+
 def _numbers_are_taken(blueprint: Blueprint) -> Found:
     """The packet engine of sleds knows one network identifier of multicast; dpd takes VLANs 2 to 4095."""
     for group in blueprint.groups:
@@ -245,6 +260,11 @@ RULES: tuple[tuple[str, str, Callable[[Blueprint], Found]], ...] = (
     ("C12", "network identifiers are the rack's, VLANs ones that switches take", _numbers_are_taken),
     ("C13", "a group's entry stands on the switch that is elected, or on every one", _entries_stand),
     ("C14", "what is planned has its causes, and causes are of what is planned", causes_fit),
+    (
+        "C15",
+        "former groups are ones that ports have to leave, missing switches have no tables",
+        _memory_is_needed,
+    ),
 )
 
 

@@ -20,6 +20,8 @@ IDENTITY: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "policy": (),
         "groups": ("id",),
         "held": ("id",),
+        "former_groups": ("id", "multicast_ip"),
+        "missing_switches": ("switch",),
         "underlay_groups": ("group_ip",),
         "external_groups": ("group_ip",),
         "mrib_routes": ("group", "source", "vni"),
@@ -35,7 +37,7 @@ IDENTITY: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Which fields say that two rows of a table are the same thing; none where there is only one row."""
 
-RACK = ("policy", "groups", "held", "ports", "transitions", "findings")
+RACK = ("policy", "groups", "held", "former_groups", "missing_switches", "ports", "transitions", "findings")
 SWITCH = ("underlay_groups", "external_groups", "mrib_routes")
 SLED = ("m2p", "forwarding", "nic_filters", "subscriptions", "departures")
 
@@ -47,6 +49,13 @@ class PortRow:
     sled: UUID
     switch: SwitchSlot
     port: SledPort | None
+
+
+@frozen(kw_only=True)
+class MissingRow:
+    """A switch that an earlier plan named, as a row."""
+
+    switch: SwitchSlot
 
 
 @frozen(kw_only=True)
@@ -67,6 +76,8 @@ class Change:
 def _rows(blueprint: Blueprint, table: str) -> Iterable[Any]:
     if table == "policy":
         return [blueprint.policy]
+    if table == "missing_switches":
+        return [MissingRow(switch=slot) for slot in blueprint.missing_switches]
     if table != "ports":
         return getattr(blueprint, table)  # type: ignore[no-any-return]
     return [

@@ -19,6 +19,7 @@ from blueprints.blueprint import (
     CONTENT_FIELDS,
     Content,
     Departure,
+    FormerGroup,
     ForwardingEntry,
     HeldGroup,
     M2pEntry,
@@ -101,7 +102,9 @@ class FileContent:
     policy: Policy
     groups: tuple[PlannedGroup, ...]
     held: tuple[HeldGroup, ...]
+    former_groups: tuple[FormerGroup, ...]
     switches: Mapping[SwitchSlot, SwitchTables]
+    missing_switches: tuple[SwitchSlot, ...]
     shared_tables: SharedTables
     sleds: tuple[SledLine, ...] = field(converter=in_order)
     subscriptions: Mapping[UUID, tuple[Subscription, ...]]

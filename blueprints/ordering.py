@@ -77,6 +77,11 @@ def address_key(value: Address | None) -> Key:
     return NOTHING if value is None else value.key
 
 
+def slots(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Return each switch once, in order."""
+    return tuple(sorted(set(values)))
+
+
 def by_slot(table: Mapping[Any, Any]) -> Mapping[Any, Any]:
     """Return *table* read-only and in the order of its keys."""
     return MappingProxyType(dict(sorted(table.items(), key=lambda item: item[0])))

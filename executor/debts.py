@@ -3,16 +3,16 @@
 This file does not know how a run goes.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from blueprints.addresses import Address
 from executor.actions import FORMS, Effect
 from executor.changes import Change, Kind
 from executor.changeset import Difference
 from executor.drains import REFILTERS
-from executor.gates import moves_address
+from executor.gates import Wait, moves_address
 from executor.interruptions import option_for
 from executor.owed import Owed, owed_by, owed_change
 
@@ -41,6 +41,14 @@ class Failure:
 
     wedged: bool = False
     """Trying again does not mend it."""
+
+
+def told_anew(failure: Failure, before: Mapping[Address, Wait], now: Mapping[Address, Wait]) -> Failure:
+    """Return *failure* with what its group waits for *now*, if it was held for what that waited for *before*."""
+    for group in failure.change.groups if failure.held else ():
+        if group in now and failure.because == str(before.get(group)):
+            return evolve(failure, because=str(now[group]))
+    return failure
 
 
 def debts(difference: Difference, failures: Iterable[Failure], waiting: Collection[Change]) -> list[Owed]:

@@ -115,9 +115,14 @@ class Wait:
         """Return whether a port that must leave needs *change*: without a mapping no leave has an effect."""
         return self.leaves and change.kind is Kind.M2P_SET and str(change.target) in self.places
 
+    @property
+    def what(self) -> str:
+        """For what it waits, and where."""
+        return f"{self.because}, at {', '.join(sorted(self.places))}"
+
     def __str__(self) -> str:
         """Return what people are told."""
-        return f"waits: {self.because}, at {', '.join(sorted(self.places))}"
+        return f"waits: {self.what}"
 
 
 @frozen(kw_only=True)

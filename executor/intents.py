@@ -5,12 +5,13 @@ Rules:
         wants that instance to hear that group there again. It is sent before its mapping is cleared or moved.
     I2  an underlay address that one group had is another's only once no daemon leads the former there any more: a
         port that did not leave, or a sender that is still mapped, would reach the other group's members. A daemon
-        that did not answer may still lead there.
+        that did not answer may still lead there, and so may a switch that the blueprint says is missing.
     I3  an external address that goes from one group to another waits for the leaves that are owed under it, since
         subscriptions go by address. The tags on the switches tell: another one of ours stands there, or none does
         and nothing else shows that the group was there before. Ports that shall hear the new group need not leave.
         A mapping that the former group left shows nothing, though it is as the new one's shall be: that is
-        remembered until the ports have left, in later runs too.
+        remembered until the ports have left, in later runs too. Nor does any where the blueprint says that ports
+        have to leave a group that was there before.
     I4  what a blueprint says of a sled that it does not name any more is nothing: its leaves are kept, unasked.
 
 Sources: a packet engine keeps subscriptions by underlay group and translates a leave through the mapping of the
@@ -114,8 +115,8 @@ def retired(
 
 
 def _silent(content: Content, observation: Observation) -> Iterator[str]:
-    """Yield the daemons of the blueprint that did not say where groups lead."""
-    for slot in content.switches:
+    """Yield the daemons of the blueprint that did not say where groups lead, and those of missing switches."""
+    for slot in (*content.switches, *content.missing_switches):
         switch = observation.switches.get(slot)
         if switch is None or switch.external_groups is None:
             yield str(Target.dpd(slot))
@@ -132,9 +133,10 @@ def unproven(content: Content, observation: Observation, earlier: Iterable[Retir
 
     A switch shows it by the tag, a sled by the mapping, unless that is what an earlier group may have left.
     """
+    former = {row.multicast_ip for row in content.former_groups}
     left = {(entry.group, entry.underlay) for entry in earlier}
     tags: dict[Address, str] = {group.multicast_ip: group.tag.text for group in content.groups}
-    mappings = {(group.multicast_ip, group.underlay_ip) for group in content.groups}
+    mappings = {(row.multicast_ip, row.underlay_ip) for row in content.groups if row.multicast_ip not in former}
     shown = {
         row.group_ip
         for switch in observation.switches.values()
@@ -167,6 +169,8 @@ def occupied(
     rebuilt = {group for change in difference.changes if change.kind in _REBUILDS for group in change.groups}
     for address in rebuilt.union(new).intersection(owing, (group.multicast_ip for group in content.groups)):
         because = f"ports of the group before must leave {address}"
+        if address in waits:
+            because = f"{waits[address].what}, and {because}"
         waits[address] = Wait(because=because, places=owing[address], leaves=True)
     return waits
 

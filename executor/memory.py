@@ -78,12 +78,10 @@ class Memory:
         for change in changes:
             self.intents = evolve(self.intents, doubted=doubts.refused(self.intents.doubted, change))
 
-    def freed(self, difference: Difference, seen: Observation, before: Mapping[Address, Wait]) -> frozenset[Address]:
-        """Return the groups that waited for their addresses and need not wait any more, by what was *seen* last."""
-        if not before:
-            return frozenset()
+    def still_occupied(self, difference: Difference, seen: Observation) -> Mapping[Address, Wait]:
+        """Return the groups that must go on waiting for their addresses, by what was *seen* last."""
         self._update(seen)
-        return frozenset(before.keys() - self.occupied(difference).keys())
+        return self.occupied(difference)
 
     def end(self, seen: Observation) -> str | None:
         """Put on disk what is left by what was *seen* last, and return why that could not be done, or None."""

@@ -16,7 +16,7 @@ from blueprints.snapshot import MemberPorts
 from executor.actions import NARROWING, WIDENING, Effect
 from executor.changes import Change, Kind
 from executor.changeset import Changes, Difference
-from executor.debts import Failure
+from executor.debts import Failure, told_anew
 from executor.differences import differences
 from executor.doubts import MEMBERS
 from executor.drains import zones_in
@@ -136,12 +136,15 @@ class Run:
         short = self._short(sendable, occupied)
         self.ledger = Ledger(occupied={**short.whole, **occupied}, short=short.places)
         difference = await self._round(difference, self._sendable)
-        freed = self.memory.freed(difference, self.seen, self.ledger.occupied)
+        waiting = self.ledger.occupied
+        still = self.memory.still_occupied(difference, self.seen) if waiting else {}
+        freed = waiting.keys() - still.keys()
+        self.failures = [told_anew(failure, waiting, still) for failure in self.failures]
         if (freed or short.known) and not self.disturbed:
             difference = await self._again(difference, freed, short.known)
         difference, lossy_healing = await self._healed(difference)
-        _, waiting = split_by_consent(difference, **self.consent)
-        return Left(difference=difference, waiting=(*waiting, *lossy_healing))
+        _, unasked = split_by_consent(difference, **self.consent)
+        return Left(difference=difference, waiting=(*unasked, *lossy_healing))
 
     async def _again(
         self, difference: Difference, freed: Collection[Address], known: Collection[Address]

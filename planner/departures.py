@@ -1,18 +1,19 @@
 """Pass 10: the leaves that sleds are owed.
 
 Needs      tombstones; the parent's subscriptions and departures; ``draft.sled_tables``.
-Adds       the departures of ``draft.sled_tables`` with their causes; the memory of ``draft.held``.
+Adds       the departures of ``draft.sled_tables`` with their causes; the memory of ``draft.held``; ``draft.former``.
 Promises   what cannot be read back is not forgotten before it is undone: a subscription of the parent leaves the
-           plan as a departure for as long as its VMM lives on that sled. Nothing that is wanted departs.
+           plan as a departure for as long as its VMM lives on that sled. Nothing that is wanted departs. As long as a
+           leave is owed, the plan remembers of which group: its address may be another's by now.
 """
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from uuid import UUID
 
 from attrs import evolve, frozen
 
 from blueprints.addresses import ExternalGroup
-from blueprints.blueprint import Departure, HeardBy, HeldGroup
+from blueprints.blueprint import Departure, FormerGroup, HeardBy, HeldGroup, PlannedGroup
 from blueprints.causes import DepartureCauses
 from blueprints.rows import written
 from blueprints.snapshot import MemberState
@@ -34,7 +35,9 @@ def list_departures(draft: Draft) -> Draft:
     """Return *draft* with the departures of every sled, and with what held groups have remembered."""
     held = {group.multicast_ip for group in draft.held}
     owed: dict[UUID, dict[Departure, list[WrittenMember | None]]] = {}
+    groups: dict[str, list[str | None]] = {}
     for sled, leave, row in _owed(draft):
+        groups.setdefault(leave.group_ip.text, []).append(None if row is None else row.group_id)
         if leave.group_ip not in held and sled in draft.sleds:
             owed.setdefault(sled, {}).setdefault(leave, []).append(row)
     tables = dict(draft.sled_tables)
@@ -42,7 +45,32 @@ def list_departures(draft: Draft) -> Draft:
     for sled, leaves in owed.items():
         tables[sled] = evolve(tables[sled], departures=leaves)
         causes += [_cause(sled, leave, said, has_parent=draft.parent is not None) for leave, said in leaves.items()]
-    return evolve(draft, sled_tables=tables, departure_causes=tuple(causes), held=remember(draft, draft.held))
+    return evolve(
+        draft,
+        sled_tables=tables,
+        departure_causes=tuple(causes),
+        held=remember(draft, draft.held),
+        former=former_groups(draft, groups),
+    )
+
+
+def former_groups(draft: Draft, owed: Mapping[str, Iterable[str | None]]) -> tuple[FormerGroup, ...]:
+    """Return the groups that ports have to leave, and that are not the ones on their addresses now.
+
+    Args:
+        draft: what is planned and held, and the parent.
+        owed: the addresses that are left, each with the ids of groups that tombstones name, None for the parent's.
+    """
+    parent = draft.parent
+    rows: tuple[FormerGroup | PlannedGroup | HeldGroup, ...] = ()
+    if parent is not None:
+        rows = (*parent.former_groups, *parent.groups, *parent.held)
+    before = {(row.multicast_ip.text, row.id) for row in rows if row.multicast_ip.text in owed}
+    now = {(live.address.text, group) for group, live in draft.groups.items()}
+    now |= {(group.multicast_ip.text, group.id) for group in draft.held}
+    found = {(address, UUID(row)) for address, named in owed.items() for row in named if row is not None}
+    found |= {(address, group) for address, group in before if None in owed[address]}
+    return tuple(FormerGroup(id=group, multicast_ip=ExternalGroup.parse(text)) for text, group in found - now)
 
 
 def _owed(draft: Draft) -> Iterable[tuple[UUID, Departure, WrittenMember | None]]:

@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 from blueprints.addresses import Address, ExternalGroup, UnderlayGroup, UnderlayUnicast, UnicastSource
 from blueprints.blueprint import (
     Blueprint,
+    FormerGroup,
     GroupSources,
     HeldGroup,
     PlannedGroup,
@@ -135,6 +136,7 @@ class Draft:
     graph: "networkx.Graph[tuple[str, ...]]" = field(factory=networkx.Graph, eq=False)
     groups: Mapping[UUID, LiveGroup] = field(factory=dict)
     held: tuple[HeldGroup, ...] = ()
+    former: tuple[FormerGroup, ...] = ()
     audiences: Mapping[UUID, Audience] = field(factory=dict)
     """By group; those of groups without a live member are empty."""
 

@@ -3,12 +3,13 @@
 This file does not know how the content came about.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeVar
 
 from attrs import evolve, fields
 
 from blueprints.blueprint import CONTENT_FIELDS, Blueprint, Content, ParentRef, SledTables, Subscription, SwitchTables
+from blueprints.identifiers import SwitchSlot
 from blueprints.rows import Rows, unread, written
 from blueprints.sealing import sealed
 
@@ -61,6 +62,12 @@ def _numbered(tables: T, before: T | None, newcomers: int, compare: _Comparison)
     if before is None:
         return evolve(tables, generation=newcomers)
     return evolve(tables, generation=before.generation + (not compare.same(tables, before)))
+
+
+def missing(switches: Collection[SwitchSlot], parent: Blueprint | None) -> frozenset[SwitchSlot]:
+    """Return the switches that an earlier plan named and that are not among *switches*."""
+    named = () if parent is None else (*parent.switches, *parent.missing_switches)
+    return frozenset(named).difference(switches)
 
 
 TABLES = ("switches", "sleds")

@@ -17,10 +17,10 @@ from blueprints.findings import finding
 from blueprints.rows import written
 from blueprints.snapshot import Snapshot
 from planner.admitted_groups import admit_groups
-from planner.departures import list_departures, remember
+from planner.departures import former_groups, list_departures, remember
 from planner.draft import Draft
 from planner.group_sources import gather_sources
-from planner.lineage import descend, numbered, recalled
+from planner.lineage import descend, missing, numbered, recalled
 from planner.next_hops import choose_next_hops
 from planner.provenance import cite
 from planner.receivers import judge_members
@@ -88,6 +88,8 @@ def _content(snapshot: Snapshot, parent: Blueprint | None) -> Content:
         policy=snapshot.policy,
         groups=[_group(draft, group) for group in draft.groups],
         held=draft.held,
+        former_groups=draft.former,
+        missing_switches=missing(draft.switches, parent),
         switches=numbered(draft.switches, parent.switches if parent else {}, newcomers),
         sleds=numbered(draft.sled_tables, parent.sleds if parent else {}, newcomers),
         ports=draft.ports,
@@ -127,12 +129,18 @@ def _nothing(snapshot: Snapshot, parent: Blueprint | None) -> Content:
     draft = _blank(snapshot, parent)
     asleep: list[tuple[UUID, Address]] = [(group.id, group.multicast_ip) for group in draft.before.values()]
     asleep += [(group.id, group.multicast_ip) for group in (parent.held if parent else ()) if group.planned is None]
-    held = (HeldGroup(id=group, multicast_ip=address, because="multicast_disabled") for group, address in asleep)
+    held = remember(
+        draft,
+        [HeldGroup(id=group, multicast_ip=address, because="multicast_disabled") for group, address in asleep],
+    )
+    addresses = {group.multicast_ip.text for group in held if group.heard_by}
     return Content(
         rack_id=snapshot.rack_id,
         policy=snapshot.policy,
         groups=(),
-        held=remember(draft, held),
+        held=held,
+        former_groups=former_groups(evolve(draft, held=held), {address: [None] for address in addresses}),
+        missing_switches=missing({}, parent),
         switches={},
         sleds={},
         ports={},

@@ -53,8 +53,10 @@ def headline(out: Console, blueprint: Blueprint) -> None:
         f"  {plural(said['groups'], 'group')} ({said['receiving']} heard by somebody, {said['held']} held), "
         f"{plural(said['subscriptions'], 'subscription')}, {plural(said['departures'], 'departure')}"
     )
+    switches = f"{said['switches']} switch{'' if said['switches'] == 1 else 'es'}"
+    switches += "".join(f", {slot} missing" for slot in blueprint.missing_switches)
     out.print(
-        f"  on {plural(said['sleds'], 'sled')} and {said['switches']} switch{'' if said['switches'] == 1 else 'es'}; "
+        f"  on {plural(said['sleds'], 'sled')} and {switches}; "
         f"{plural(said['transitions'], 'transition')} for the datastore"
     )
     if blueprint.findings:
@@ -72,6 +74,9 @@ def overview(out: Console, blueprint: Blueprint) -> None:
     if blueprint.held:
         rows = ((row.multicast_ip, row.id, row.because) for row in blueprint.held)
         out.print(table("Held: nothing of these is touched", ("address", "group", "because"), rows))
+    if blueprint.former_groups:
+        former = ((row.multicast_ip, row.id) for row in blueprint.former_groups)
+        out.print(table("Former groups that ports have to leave", ("address", "group"), former))
     out.print(table("Switches", ("switch", "generation", "underlay", "external", "routes"), _switch_rows(blueprint)))
     out.print(
         table("Sleds", ("sled", "generation", "ports", "groups", "subscribed", "leaving"), _sled_rows(blueprint))

@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from blueprints.addresses import ExternalGroup, UnderlayGroup, UnicastSource
-from blueprints.blueprint import Blueprint, Departure, HeldGroup
+from blueprints.blueprint import Blueprint, Departure, FormerGroup, HeldGroup
 from blueprints.causes import Absence, AbsentGroup, DepartureCauses
 from blueprints.checks import RULES, check
 from blueprints.identifiers import MulticastMac, PortId, SwitchSlot, Tag
@@ -142,6 +142,32 @@ def _leave_of(propolis: str) -> Damage:
     return _causes(departures=[leave])
 
 
+def _former(group: str, address: str) -> Damage:
+    """Return what remembers a group on an address where nobody has to leave it."""
+    row = FormerGroup(id=id_of(group), multicast_ip=ExternalGroup.parse(address))
+    return lambda blueprint: evolve(blueprint, former_groups=[row])
+
+
+def _former_and_planned(blueprint: Blueprint) -> Blueprint:
+    row = FormerGroup(id=blueprint.groups[0].id, multicast_ip=blueprint.groups[0].multicast_ip)
+    return evolve(_left(blueprint), former_groups=[row])
+
+
+def _left(blueprint: Blueprint) -> Blueprint:
+    """Return *blueprint* with somebody who has to leave its group."""
+    leave = Departure(instance_id=id_of("vm-9"), propolis_id=id_of("vmm-9"), group_ip=GROUP)
+    line = DepartureCauses(sled=id_of("sled-a"), propolis=id_of("vmm-9"), group_ip=GROUP, tombstones=(), new=False)
+    return _causes(departures=[line])(on_sled(departures=[leave])(blueprint))
+
+
+def _former_and_left(blueprint: Blueprint) -> Blueprint:
+    return _former("group-9", GROUP.text)(_left(blueprint))
+
+
+def _missing(blueprint: Blueprint) -> Blueprint:
+    return evolve(blueprint, missing_switches=[SwitchSlot.SWITCH0])
+
+
 OTHER = UnderlayGroup.parse("ff04::1")
 GROUP = ExternalGroup.parse("233.252.0.1")
 SSM = ExternalGroup.parse("232.1.2.3")
@@ -192,6 +218,9 @@ DAMAGES: list[tuple[str, Damage]] = [
     ("C14", _line("ports", switch=SwitchSlot.SWITCH0)),
     ("C14", _leave_of("vmm-1")),
     ("C14", _said_to_be_absent),
+    ("C15", _former("group-9", "233.252.0.1")),
+    ("C15", _former_and_planned),
+    ("C15", _missing),
 ]
 
 
@@ -211,6 +240,8 @@ def test_each_rule_can_be_broken(sound: Blueprint, rule: str, damage: Damage) ->
         on_switch("external_groups", vlan_id=4095),
         _line("groups", kept=(id_of("member-1"),)),
         _causes(groups=(), members=(), absent=(), sleds=(), ports=(), departures=()),
+        _left,
+        _former_and_left,
     ],
 )
 def test_what_is_just_inside_a_rule_keeps_it(sound: Blueprint, change: Damage) -> None:

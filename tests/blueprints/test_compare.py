@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blueprints.blueprint import Blueprint
-from blueprints.compare import RACK, SLED, SWITCH, PortRow, compare, hearings
+from blueprints.compare import RACK, SLED, SWITCH, MissingRow, PortRow, compare, hearings
 from blueprints.snapshot import ExternalEntry, Policy, Snapshot
 from planner.plan import plan
 from tests.oracle.receivers import hearings as heard_by_rows
@@ -20,10 +20,15 @@ Place = tuple[str, str]
 """Where a row stands, and in which table."""
 
 
+_MADE_ROWS = ("policy", "missing_switches", "ports")
+"""Tables that are no lists of rows in a blueprint."""
+
+
 def rows_of(blueprint: Blueprint) -> set[tuple[Place, Any]]:
     """Return every row of *blueprint* with its place."""
     tables: dict[Place, Iterable[Any]] = {("rack", "policy"): [blueprint.policy]}
-    tables |= {("rack", table): getattr(blueprint, table) for table in RACK if table not in ("policy", "ports")}
+    tables |= {("rack", table): getattr(blueprint, table) for table in RACK if table not in _MADE_ROWS}
+    tables["rack", "missing_switches"] = [MissingRow(switch=slot) for slot in blueprint.missing_switches]
     ports = blueprint.ports.items()
     tables["rack", "ports"] = [
         PortRow(sled=s, switch=slot, port=port) for s, row in ports for slot, port in row.items()

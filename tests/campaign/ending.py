@@ -11,7 +11,7 @@ from attrs import evolve
 from blueprints.addresses import Address
 from blueprints.blueprint import Blueprint
 from blueprints.identifiers import SwitchSlot
-from executor.journal import Intents
+from executor.journal import Intents, Retired
 from simrack.world import World
 from tests.campaign.delivery import Ears, Probe, probes
 from tests.campaign.epoch import Epoch
@@ -55,7 +55,8 @@ def _ports(ears: Ears) -> str:
 def left_behind(world: World, blueprint: Blueprint, blocked: Collection[Address], kept: Intents) -> Iterator[str]:
     """Yield subscriptions that the plan does not have, or not so, and what the journal still holds.
 
-    A group without members keeps the entry that stands, be it an earlier group's: the journal goes on naming it.
+    A group without members keeps the entry that stands, be it an earlier group's: the journal goes on naming it. So
+    it does with what a missing switch may hold, and with the ports of a group that waits for one.
     """
     underlays = {row.multicast_ip: row.underlay_ip for row in blueprint.groups}
     for sled, tables in blueprint.sleds.items():
@@ -78,11 +79,28 @@ def left_behind(world: World, blueprint: Blueprint, blocked: Collection[Address]
     exempt = kept_rows | set(blocked)
     kept = evolve(
         kept,
-        retired=[row for row in kept.retired if row.group not in exempt],
+        leaves=[row for row in kept.leaves if row.group_ip not in awaiting_in(blueprint, kept)],
+        retired=[row for row in kept.retired if row.group not in exempt and not _at_missing(blueprint, row)],
         doubted=[row for row in kept.doubted if row.group not in exempt and row.switch in blueprint.switches],
     )
     if kept != Intents():
         yield f"the journal holds {kept}"
+
+
+def _at_missing(blueprint: Blueprint, row: Retired) -> bool:
+    """Return whether only switches that the plan misses may still lead a group to its address of before."""
+    return {place.partition(" ")[0] for place in row.places} <= {slot.value for slot in blueprint.missing_switches}
+
+
+def awaiting_in(blueprint: Blueprint, kept: Intents) -> frozenset[Address]:
+    """Return the groups to whose underlay address a missing switch may still lead another one: they have to wait."""
+    had = {(row.underlay, row.group) for row in kept.retired if _at_missing(blueprint, row)}
+    return frozenset(
+        group.multicast_ip
+        for group in blueprint.groups
+        for underlay, former in had
+        if underlay == group.underlay_ip and former != group.multicast_ip
+    )
 
 
 def unplaced_in(blueprint: Blueprint) -> frozenset[Address]:

@@ -2,8 +2,9 @@
 
 In the end, with no faults any more, at most `PASSES` runs may pass until one converges, and the next writes nothing.
 A run that asks for consent gets it in the next one; asking is an answer, and does not count. Where something of
-somebody else's stands in a group's place, that group alone may be owed. So may be the turn of sleds to a switch on
-which nobody knows a port of the group, and the end of its entry on the other.
+somebody else's stands in a group's place, that group alone may be owed. So may be a group whose address a switch may
+still lead elsewhere that the plan misses, the turn of sleds to a switch on which nobody knows a port of the group,
+and the end of its entry on the other.
 
 This file does not know what is drawn from a seed, how calls are made, nor what is right.
 """
@@ -27,7 +28,7 @@ from simrack.leaping import LeapingLoop
 from simrack.rack import SimulatedRack
 from simrack.web.faults import Fault
 from simrack.world import World
-from tests.campaign.ending import delivery_wrong, left_behind, unplaced_in
+from tests.campaign.ending import awaiting_in, delivery_wrong, left_behind, unplaced_in
 from tests.campaign.epoch import epoch_of
 from tests.campaign.planted import STRANGER, blocked_by, plant
 from tests.campaign.rows import ADDRESSES
@@ -188,13 +189,16 @@ class Play:
                 break
             if report.outcome is Outcome.CONSENT and not asked:
                 asked = 1
-            elif _is_done(report, blocked, unplaced_in(self.blueprint)):
-                self._look(blocked, allow_loss=bool(asked))
+            elif _is_done(report, blocked | self._awaiting(), unplaced_in(self.blueprint)):
+                self._look(blocked | self._awaiting(), allow_loss=bool(asked))
                 return number - asked
             elif number - asked == PASSES:
                 break
         self._witness.wrong.append(f"not converged within {PASSES} runs: {self.runs.trace[-1]}")
         return 0
+
+    def _awaiting(self) -> frozenset[Address]:
+        return awaiting_in(self.blueprint, self.runs.kept(self.blueprint))
 
     def _look(self, blocked: frozenset[Address], *, allow_loss: bool) -> None:
         """Judge what holds at rest."""

@@ -7,6 +7,7 @@ import pytest
 from attrs import evolve
 
 from blueprints.addresses import Address
+from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot, UnderlayRow
 from executor.journal import Intents, JournalFile, Retired
 from executor.progress import CallFinished, Event
@@ -14,6 +15,7 @@ from tests.executor.bench import IMPATIENT, Bench, planned, summary
 from tests.executor.deaths import keeping, killed, killed_after, orphans
 from tests.simrack.rows import (
     G6,
+    GROUP6,
     LISTENER,
     RACK,
     READER,
@@ -21,6 +23,7 @@ from tests.simrack.rows import (
     SLEDS,
     SPEAKER,
     SWITCH0,
+    SWITCH1,
     TAG4,
     U4,
     U6,
@@ -38,6 +41,8 @@ def bench(bench_inside: Bench) -> Bench:
     """The small rack without sockets: deadlines pass at once, and a machine that is busy misses none."""
     return bench_inside
 
+
+LEAVE = f"/instances/{READER}/multicast-group"
 
 G9, GROUP9 = "233.252.0.9", uid(3, 9)
 
@@ -61,7 +66,9 @@ def handed_over(address: str, *listeners: UUID) -> Snapshot:
     )
 
 
-def leaks(bench: Bench, address: str, source: str, mine: set[UUID]) -> tuple[Callable[[Event], None], set[UUID]]:
+def leaks(
+    bench: Bench, address: str, source: str, mine: set[UUID], slot: SwitchSlot = SWITCH0
+) -> tuple[Callable[[Event], None], set[UUID]]:
     """Return a listener that sends a packet to a group after every call, and who hears it without being *mine*.
 
     Under the address of the former group its own ports hear it until they leave, but never together with *mine*.
@@ -70,7 +77,7 @@ def leaks(bench: Bench, address: str, source: str, mine: set[UUID]) -> tuple[Cal
 
     def listen(event: Event) -> None:
         if isinstance(event, CallFinished):
-            heard = bench.heard(address, source, SWITCH0).keys()
+            heard = bench.heard(address, source, slot).keys()
             if address != G6 or heard & mine:
                 strangers.update(heard - mine)
 
@@ -240,3 +247,61 @@ def test_a_new_group_waits_in_later_runs_too(bench: Bench, journal: JournalFile)
     codes.append(bench.run(after, progress=listen, safeguards=keeping(journal)).exit_code)
     assert (codes, strangers, bench.heard(G6, S6)) == ([4, 4, 0], set(), {LISTENER: 1})
     assert journal.read(RACK) == Intents()
+
+
+def without_switch0(snapshot: Snapshot) -> Snapshot:
+    """Return what a collection learns that does not find one of the switches, though that goes on."""
+    return evolve(snapshot, switches={SWITCH1: snapshot.switches[SWITCH1]})
+
+
+def test_a_mapping_tells_nothing_where_ports_have_to_leave_a_former_group(bench: Bench, journal: JournalFile) -> None:
+    """Address and underlay address are the former group's, no run noted its end, and no switch shows its tag."""
+    bench.run(FIRST)
+    bench.control("POST", "/restarts", {"target": "switch1 dpd", "keep_state": False})
+    world = handed_over(G6, SPEAKER)
+    after = planned(without_switch0(world), FIRST)
+    assert [(row.id, row.multicast_ip.text) for row in after.former_groups] == [(GROUP6, G6)]
+    bench.enter(world)
+    bench.fault(f"sled {SLEDS[0]}", "status", method="DELETE", path=LEAVE, status=500, times=None)
+    listen, strangers = leaks(bench, G6, S6, {SPEAKER}, SWITCH1)
+    report = bench.run(after, progress=listen, safeguards=keeping(journal, allow_loss=True))
+    assert (report.exit_code, strangers, bench.heard(G6, S6, SWITCH1)) == (4, set(), {})
+    bench.calm()
+    report = bench.run(after, progress=listen, safeguards=keeping(journal, allow_loss=True))
+    assert (report.exit_code, strangers, bench.heard(G6, S6, SWITCH1)) == (0, set(), {SPEAKER: 1})
+
+
+def test_an_address_waits_for_a_switch_that_the_plan_misses(bench: Bench, journal: JournalFile) -> None:
+    """It may still lead the former group there: nobody else gets the address before it is back, or is given up."""
+    bench.run(FIRST)
+    world = handed_over(G9, SPEAKER)
+    bare = planned(without_switch0(world), FIRST)
+    bench.enter(world)
+    strangers: set[UUID] = set()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, CallFinished):
+            strangers.update(bench.heard(G6, S6, SWITCH0).keys() - {READER})
+
+    lossy = keeping(journal, allow_loss=True)
+    for _ in range(2):
+        report = bench.run(bare, progress=listen, safeguards=lossy)
+        because = {owed.because for owed in report.owed}
+        assert because == {f"waits: {G6} still leads to {U6}, at switch0 dpd, switch0 mgd"}
+        assert (report.exit_code, strangers) == (4, set())
+    again = planned(world, bare)
+    assert bench.run(again, progress=listen, safeguards=lossy).exit_code == 0
+    assert (strangers, bench.heard(G9, "10.20.0.77"), journal.read(RACK)) == (set(), {SPEAKER: 1}, Intents())
+
+
+def test_a_switch_that_is_gone_for_good_is_given_up_by_a_plan_without_a_parent(
+    bench: Bench, journal: JournalFile
+) -> None:
+    """Such a plan knows of no other switch."""
+    bench.run(FIRST)
+    world = handed_over(G9, SPEAKER)
+    lossy = keeping(journal, allow_loss=True)
+    bench.enter(world)
+    assert bench.run(planned(without_switch0(world), FIRST), safeguards=lossy).exit_code == 4
+    assert bench.run(planned(without_switch0(world)), safeguards=lossy).exit_code == 0
+    assert (bench.heard(G9, "10.20.0.77", SWITCH1), journal.read(RACK)) == ({SPEAKER: 1}, Intents())

@@ -136,6 +136,8 @@ def port_key(text: str) -> tuple[str, int]:
 SORT_KEYS: dict[str, Any] = {
     "groups": lambda row: (address_key(row["multicast_ip"]), address_key(row["underlay_ip"]), row["id"]),
     "held": lambda row: (address_key(row["multicast_ip"]), row["id"]),
+    "former_groups": lambda row: (address_key(row["multicast_ip"]), row["id"]),
+    "missing_switches": str,
     "underlay_groups": lambda row: address_key(row["group_ip"]),
     "external_groups": lambda row: address_key(row["group_ip"]),
     "mrib_routes": lambda row: (address_key(row["group"]), address_key(row["source"])),
@@ -306,6 +308,27 @@ def test_nothing_departs_that_is_wanted(lineage: tuple[Snapshot, Blueprint]) -> 
             still = (sled, row.propolis_id) in alive and sled in child.sleds and row.group_ip not in held
             if still and (row.propolis_id, row.group_ip) not in wanted:
                 assert (sled, row.propolis_id, row.group_ip) in leaving
+
+
+@MANY
+@given(lineages())
+def test_what_is_left_is_known_by_its_group(lineage: tuple[Snapshot, Blueprint]) -> None:
+    """A port that has to leave does so from the group that is planned on the address, or from one that is named."""
+    snapshot, parent = lineage
+    child = plan(snapshot, parent)
+    known = {(row.multicast_ip, row.id) for row in child.groups} | {(row.multicast_ip, row.id) for row in child.held}
+    known |= {(row.multicast_ip, row.id) for row in child.former_groups}
+    before = {group.multicast_ip: group.id for group in parent.groups}
+    heard = {(row.propolis_id, row.group_ip) for its in parent.sleds.values() for row in its.subscriptions}
+    groups = {row.id: row.group_id for row in snapshot.members}
+    said = {(line.propolis, line.group_ip): line.tombstones for line in child.causes.departures}
+    for its in child.sleds.values():
+        for leave in its.departures:
+            key = (leave.propolis_id, leave.group_ip)
+            owners = {groups[tombstone] for tombstone in said[key]}
+            if key in heard:
+                owners.add(before[leave.group_ip])
+            assert {(leave.group_ip, owner) for owner in owners} <= known
 
 
 @MANY

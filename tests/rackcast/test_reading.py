@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unicodedata import category
+from uuid import UUID
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -348,3 +350,22 @@ main(["--version"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "True True"
+
+
+def test_what_a_plan_misses_and_remembers_is_shown(run: Run, one_group: Path, planned: Path, tmp_path: Path) -> None:
+    """A switch that is not in the snapshot any more, and the group whose ports have yet to leave."""
+    snapshot = read_snapshot(str(one_group))
+    (old,) = snapshot.groups
+    switches = {slot: row for slot, row in snapshot.switches.items() if slot.value != "switch0"}
+    after = evolve(snapshot, switches=switches, groups=(evolve(old, id=UUID(int=99)),), members=())
+    later, blueprint = tmp_path / "later.yaml", tmp_path / "later.json"
+    write_snapshot(str(later), after)
+    assert run("plan", later, "--parent", planned, "-o", blueprint).code == 0
+    shown = run("show", blueprint).out
+    assert "1 switch, switch0 missing;" in shown
+    assert "Former groups that ports have to leave" in shown
+    assert str(old.id) in shown
+    compared = json.loads(run("diff", planned, blueprint, "--json").out)
+    told = {(row["table"], json.dumps(row["after"])) for row in compared["changes"]}
+    assert ("missing_switches", '{"switch": "switch0"}') in told
+    assert ("former_groups", json.dumps({"id": str(old.id), "multicast_ip": old.multicast_ip.text})) in told
