@@ -210,8 +210,9 @@ class _Comparison:
 
     @cached_property
     def _in_use(self) -> frozenset[Address]:
-        """The groups that are led to their underlay groups somewhere; none while a switch is silent."""
-        if not all(self.knows(Target.dpd(slot)) for slot in self.content.switches):
+        """The groups that are led to their underlay groups somewhere; none while a switch is silent or missing."""
+        slots = (*self.content.switches, *self.content.missing_switches)
+        if not all(self.knows(Target.dpd(slot)) for slot in slots):
             return frozenset()
         seen = mappings_seen(self.observation)
         return frozenset(group for _, group, underlay in seen if (group, underlay) in self.ours.mappings)

@@ -51,6 +51,7 @@ INTERRUPTING = REFILTERS.union(LOST)
 
 FROM_OUTSIDE = "what enters {place} from outside while its source filter is rewritten"
 VLAN = "what enters {place} from outside while its VLAN changes"
+BEHIND = "what instances of their own sled send, while the sled, which a move left behind, is brought after the rest"
 ANEW = "what enters {place} from outside while the group, of which its chip is in doubt, is made anew there"
 
 
@@ -134,7 +135,11 @@ def interruptions(
     found: dict[tuple[Address, str], tuple[str | None, bool]] = {
         (group, ANEW.format(place=slot.value)): (None, True) for slot, group in anew
     }
+    behind: defaultdict[Address, set[UUID]] = defaultdict(set)
     for change in changes:
+        if change.lossless and change.kind is Kind.M2P_MOVE:
+            for group in change.groups:
+                behind[group].add(UUID(change.target.place))
         if change.held or change.lossless:
             continue
         fine = accepted(change, allow_loss=allow_loss, moves=moves)
@@ -142,11 +147,14 @@ def interruptions(
             option = option_for(change) if FORMS[change.kind].consent else None
             for group in change.groups:
                 found[group, what] = (option, fine)
-    members = _members(content, observation, {group for group, _ in found})
-    listed = (
+    members = _members(content, observation, {group for group, _ in found} | behind.keys())
+    listed = [
         Interruption(group=group, what=what, option=option, accepted=fine, members=members.get(group, ()))
         for (group, what), (option, fine) in found.items()
-    )
+    ]
+    for group, sleds in behind.items():
+        there = tuple(member for member in members.get(group, ()) if member.sled_id in sleds)
+        listed.append(Interruption(group=group, what=BEHIND, option=None, accepted=True, members=there))
     return tuple(sorted((each for each in listed if each.members), key=lambda each: each.sort_key))
 
 

@@ -15,7 +15,7 @@ FINDING: Mapping[str, tuple[int, str]] = MappingProxyType(
         "clears a next hop before it sets another": (2, "I1 "),
         "leaves the old next hop in use": (2, "I3 "),
         "deletes a group before sleds turn away from it": (5, "not converged "),
-        "ignores the journal": (9, "the journal "),
+        "ignores the journal": (57, "the journal "),
         "believes calls instead of reading back": (0, "the journal "),
         "takes every external group for its own": (3, "I5 "),
         "takes every mapping for its own": (0, "I5 "),

@@ -19,6 +19,8 @@ Exempt, and nothing else:
     X4  rows of a chip that its dpd has forgotten: they are swept when the group is made again.
     X5  a group whose chip was left in doubt, as the journal says, while it is made anew: packets of it that enter the
         rack through that switch.
+    X6  packets between instances of one sled that a move left behind, which was accepted for its group in some run,
+        while the sled is brought after the rest.
 
 This file does not know who sends what, nor what holds at rest.
 """
@@ -76,6 +78,9 @@ class Witness:
 
     _call: Call | None = None
     _touched: set[Address] = field(factory=set)
+    _moving: set[Address] = field(factory=set)
+    """Groups of which a move was accepted, now or in an earlier run."""
+
     _swept: bool = False
     """The call makes again what a dpd has forgotten."""
 
@@ -97,6 +102,7 @@ class Witness:
     def begin_run(self, doubted: Collection[tuple[SwitchSlot, Address]]) -> None:
         """A run begins: it looks at everything, and knows which groups are in doubt on which switch."""
         self._doubted = doubted
+        self._moving.update(*(owed.groups for owed in self.accepted if owed.kind in ADDRESS_MOVES))
         self._tainted.clear()
         self._unread.clear()
 
@@ -219,6 +225,8 @@ class Witness:
         if isinstance(probe.origin, SwitchSlot) and (probe.origin, probe.group) in self._doubted:
             return True
         places = self._places(probe, propolis)
+        if probe.group in self._moving and self._sender(probe) == self._receiver(propolis) == {place}:
+            return True
         return any(
             probe.group in owed.groups and (owed.kind in ADDRESS_MOVES or _place(owed.target) in places)
             for owed in self.accepted
@@ -233,12 +241,13 @@ class Witness:
 
     def _places(self, probe: Probe, propolis: UUID) -> set[str]:
         """Return the switches and sleds between a sender and a receiver."""
-        places = {slot.value for slot in switches_used(self.world, probe)} | self._sender(probe)
-        for row in self.world.snapshot.instances:
-            for vmm in (row.active_vmm, row.target_vmm):
-                if vmm is not None and vmm.id == propolis:
-                    places.add(str(vmm.sled_id))
-        return places
+        switches = {slot.value for slot in switches_used(self.world, probe)}
+        return switches | self._sender(probe) | self._receiver(propolis)
+
+    def _receiver(self, propolis: UUID) -> set[str]:
+        """Return the sled that a port is on, as a set."""
+        processes = (vmm for row in self.world.snapshot.instances for vmm in (row.active_vmm, row.target_vmm))
+        return {str(vmm.sled_id) for vmm in processes if vmm is not None and vmm.id == propolis}
 
     def _sender(self, probe: Probe) -> set[str]:
         """Return the sled that sends, as a set; empty for a packet from outside."""

@@ -5,17 +5,19 @@ from typing import Any
 
 import click
 import pytest
+from attrs import evolve
 
 from blueprints.blueprint import Blueprint
 from blueprints.run_report import Outcome
 from blueprints.snapshot import Snapshot
 from executor import Report, execute
+from executor.interruptions import BEHIND
 from executor.safeguards import Safeguards
 from rackcast.commands.guards import named_groups
-from tests.executor.bench import QUICK, UNASKED, Bench, planned
+from tests.executor.bench import IMPATIENT, QUICK, UNASKED, Bench, planned
 from tests.executor.catalogue.scenes import to_sled
 from tests.executor.test_runs import moved_underlay
-from tests.simrack.rows import G4, GROUP4, LISTENER, MOVER, PICKER, SLEDS, U4, small_rack
+from tests.simrack.rows import G4, GROUP4, LISTENER, MOVER, PICKER, SLEDS, SWITCH0, SWITCH1, U4, small_rack
 
 PLAN = planned(small_rack())
 MOVED: Snapshot = moved_underlay()
@@ -81,3 +83,34 @@ def test_a_group_goes_by_its_id_its_name_and_its_address(name: str) -> None:
         named_groups(PLAN, ["another"])
     with pytest.raises(click.UsageError, match=r"^--move-underlay '\\x1b\[2J': no group"):
         named_groups(PLAN, ["\x1b[2J"])
+
+
+def test_a_sled_that_a_move_left_behind_is_brought_after_and_its_own_ports_are_told(bench: Bench) -> None:
+    """Nobody but its own instances reaches them any more: what these send is missed for a moment."""
+    bench.run(PLAN)
+    target = planned(MOVED)
+    bench.fault(f"sled {SLEDS[0]}", "refuse", times=None)
+    named = Safeguards(allow_mass_change=True, move_underlay=[target.groups[0].multicast_ip])
+    assert bench.run(target, limits=IMPATIENT, safeguards=named).exit_code == 4
+    bench.calm()
+    done = bench.run(target)
+    assert (done.outcome, done.owed) == (Outcome.CONVERGED, ())
+    (told,) = done.interruptions
+    assert (str(told.group), told.option, told.what) == (G4, None, BEHIND)
+    assert {member.sled_id for member in told.members} == {SLEDS[0]}
+    assert LISTENER in {member.instance_id for member in told.members}
+
+
+def test_a_missing_switch_may_still_reach_a_sled_that_a_move_left_behind(bench: Bench) -> None:
+    """What a switch has that the plan misses is not known: the sled moves with consent."""
+    bench.run(PLAN)
+    bare = evolve(MOVED, switches={SWITCH1: MOVED.switches[SWITCH1]})
+    moved = planned(MOVED)
+    bench.fault(f"sled {SLEDS[0]}", "refuse", times=None)
+    named = Safeguards(allow_mass_change=True, move_underlay=[moved.groups[0].multicast_ip])
+    assert bench.run(moved, limits=IMPATIENT, safeguards=named).exit_code == 4
+    bench.calm()
+    without = planned(bare, moved)
+    assert without.missing_switches == (SWITCH0,)
+    assert bench.run(without).exit_code == 5
+    assert bench.run(moved).exit_code == 0
