@@ -144,7 +144,8 @@ def test_s5_a_sled_that_a_move_left_behind_is_brought_after_it_unasked(bench: Be
     assert bench.run(ANEW).outcome is Outcome.CONSENT
     bench.calm()
     report = bench.run(ANEW)
-    assert (report.exit_code, report.interruptions) == (0, ())
+    assert (report.exit_code, [told.accepted for told in report.interruptions]) == (0, [True])
+    assert [member.sled_id for told in report.interruptions for member in told.members] == [SLEDS[0]]
     assert orphans(bench, ANEW) == []
     at_rest(bench, ANEW)
 
