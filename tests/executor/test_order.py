@@ -86,6 +86,24 @@ def test_barriers_never_contradict_each_other() -> None:
     assert list(networkx.lexicographical_topological_sort(graph)) == list(Tier)
 
 
+@pytest.mark.parametrize("first", [Tier.EXTERNAL, Tier.REBUILD_EXTERNAL])
+def test_stages_are_the_generations_of_the_graph(first: Tier) -> None:
+    """networkx, asked about the graph that the barriers describe, finds the same stages."""
+    graph: networkx.DiGraph[Any] = networkx.DiGraph()
+    for tier, target in EVERYTHING:
+        graph.add_edge((tier, target), (tier, None))
+    for earlier, later, everywhere in BARRIERS:
+        graph.add_edge((earlier, None), (later, None))
+        for target in TARGETS:
+            if target.daemon is DAEMONS[later]:
+                graph.add_edge((earlier, None if everywhere else target), (later, target))
+    graph.add_edge((Tier.EXTERNAL, DPD0), (first, DPD1))
+    work = {node for node in EVERYTHING if node[0] >= Tier.UNDERLAY or first is Tier.REBUILD_EXTERNAL}
+    generations = [{*generation} & work for generation in networkx.topological_generations(graph)]
+    plan = schedule(TARGETS, work)
+    assert [{*stage} for stage in (*plan.widening, *plan.narrowing)] == [found for found in generations if found]
+
+
 def test_gates_look_back_only() -> None:
     """A kind waits for kinds that are sent before it, never for itself or for later ones."""
     for kind, form in FORMS.items():
