@@ -297,6 +297,17 @@ def test_d8_a_group_that_dpd_forgot_is_made_again_and_reached_again(bench: Bench
     at_rest(bench, PLAN)
 
 
+def test_d8_no_entry_is_written_while_the_group_beneath_is_forgotten(bench: Bench) -> None:
+    """It would lead to nobody, and the group, made again under the ids that became free, would hide that."""
+    bench.run(PLAN)
+    external(bench, SWITCH0, vni=78)
+    fewer = {"members": [{"port_id": "rear14", "link_id": 0, "direction": "Underlay"}]}
+    to_dpd(bench, SWITCH0, "PUT", f"/multicast/underlay-groups/{U4}?tag={TAG4}", fewer)
+    bench.fault("switch0 dpd", "entry_missing", times=1)
+    assert bench.run(PLAN).exit_code == 0
+    at_rest(bench, PLAN)
+
+
 def test_d9_a_source_filter_is_rewritten_where_nobody_sends(bench: Bench) -> None:
     """All rows go before the new ones come: sleds send by the other switch meanwhile, and lose no packet."""
     bench.run(PLAN)
