@@ -68,6 +68,9 @@ class Watcher(Protocol):
     def missed(self, target: str) -> None:
         """Reading it went wrong."""
 
+    def refused(self, call: Call) -> None:
+        """The run is told that *call* was a bad request; the daemon need not have seen it."""
+
     def restarted(self, target: str) -> None:
         """A daemon has died and come back."""
 
@@ -154,6 +157,8 @@ class Wire(httpx.AsyncBaseTransport):
             call.end = "no answer" if response is None else str(response.status_code)
             if call.reads and not _tells(response):
                 self.traffic.watcher.missed(call.target)
+            elif call.end == "400":
+                self.traffic.watcher.refused(call)
         return response
 
     async def aclose(self) -> None:

@@ -17,8 +17,8 @@ Exempt, and nothing else:
     X3  a new source filter, while it is written: packets of that group that enter the rack through that switch, or
         that come from a sled which could not be read, and so not be led around.
     X4  rows of a chip that its dpd has forgotten: they are swept when the group is made again.
-    X5  a group whose chip was left in doubt, as the journal says, while it is made anew: packets of it that enter the
-        rack through that switch.
+    X5  a group whose chip was left in doubt, as the journal says or a refusal of its members in this run, while it is
+        made anew: packets of it that enter the rack through that switch.
     X6  packets between instances of one sled that a move left behind, which was accepted for its group in some run,
         while the sled is brought after the rest.
 
@@ -28,6 +28,7 @@ This file does not know who sends what, nor what holds at rest.
 import json
 from collections.abc import Collection, Iterator
 from typing import Any
+from urllib.parse import unquote
 from uuid import UUID
 
 from attrs import define, field
@@ -73,7 +74,7 @@ class Witness:
     _unread: set[str] = field(factory=set)
     """Places that could not be read."""
 
-    _doubted: Collection[tuple[SwitchSlot, Address]] = ()
+    _doubted: set[tuple[SwitchSlot, Address]] = field(factory=set)
     """Groups whose chips are in doubt."""
 
     _call: Call | None = None
@@ -101,7 +102,7 @@ class Witness:
 
     def begin_run(self, doubted: Collection[tuple[SwitchSlot, Address]]) -> None:
         """A run begins: it looks at everything, and knows which groups are in doubt on which switch."""
-        self._doubted = doubted
+        self._doubted = set(doubted)
         self._moving.update(*(owed.groups for owed in self.accepted if owed.kind in ADDRESS_MOVES))
         self._tainted.clear()
         self._unread.clear()
@@ -162,6 +163,12 @@ class Witness:
     def missed(self, target: str) -> None:
         """Note that a daemon could not be read."""
         self._unread.add(_place(target))
+
+    def refused(self, call: Call) -> None:
+        """Note that a run is told of a bad request: about members, that leaves the chip of their group in doubt."""
+        if "/underlay-groups/" in call.path:
+            group = unquote(call.path).partition("?tag=")[2].partition(":")[2]
+            self._doubted.add((SwitchSlot(_place(call.target)), Address.parse(group)))
 
     def restarted(self, target: str) -> None:
         """Note that a daemon died and came back."""
