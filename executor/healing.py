@@ -4,7 +4,8 @@ Rules:
     H1  the group is taken from the switch like any group that leaves one: sleds turn to the other switch first, the
         routes are withdrawn, then the external and the underlay group go, each only if what must come before did. No
         route is withdrawn for a group that could not be deleted after that: nothing would be made anew.
-        What comes from outside by that switch is lost until it is there again; inside nothing is.
+        What comes from outside by that switch is lost until it is there again; inside nothing is. Where the external
+        group stands on the elected switch alone, the other one has it for that time.
     H2  where sleds send by that switch and the other one cannot take over, no order avoids a loss: somebody has to
         accept it.
     H3  a group of which a change of members was refused in an earlier run is healed too, once its list is as wanted:
@@ -21,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from attrs import evolve, frozen
 
 from blueprints.addresses import Address, UnderlayUnicast
-from blueprints.blueprint import Blueprint, ForwardingEntry, SwitchTables
+from blueprints.blueprint import Blueprint, ExternalEntryRow, ForwardingEntry, SwitchTables
 from blueprints.identifiers import SwitchSlot
 from executor.changes import Change, Kind
 from executor.debts import Failure
@@ -41,6 +42,9 @@ _DELETIONS = frozenset({Kind.EXTERNAL_DELETE, Kind.UNDERLAY_DELETE})
 BACK = frozenset({Kind.UNDERLAY_CREATE, Kind.EXTERNAL_CREATE, Kind.FORWARDING_SET, Kind.HOP_CHANGE, Kind.ROUTE_PUT})
 """What brings it back."""
 
+STAND_IN = frozenset({Kind.EXTERNAL_CREATE, Kind.EXTERNAL_DELETE})
+"""What gives the other switch an entry for the time, and takes it again."""
+
 
 def suspects_of(change: Change) -> set[Suspect]:
     """Return the groups that *change* is about, on which switch; none for a change of a sled."""
@@ -59,6 +63,9 @@ class Detour:
     lossy: frozenset[Suspect]
     """Those that nobody can lead around (rule H2); with consent they go all the same."""
 
+    stand_ins: frozenset[Suspect]
+    """Where a group has an entry that the blueprint does not have there."""
+
 
 def detour(
     blueprint: Blueprint, suspects: Collection[Suspect], zones: Mapping[SwitchSlot, Address], *, allow_loss: bool
@@ -75,12 +82,18 @@ def detour(
     sends_by = {(group.next_hop_switch, group.multicast_ip) for group in blueprint.groups}
     lossy = frozenset(each for each, other in others.items() if other is None and each in sends_by)
     gone = [each for each in sorted(suspects, key=_key) if allow_loss or each not in lossy]
+    stand_ins = set()
     for slot, group in gone:
+        entry = _entry(blueprint, slot, group)
         blueprint = _without(blueprint, slot, group)
         other = others[slot, group]
-        if other is not None and (slot, group) in sends_by:
-            blueprint = _turned(blueprint, group, zones[slot], other, _unicast(zones[other]))
-    return Detour(blueprint=blueprint, lossy=lossy)
+        if other is None or (slot, group) not in sends_by:
+            continue
+        if entry is not None and _entry(blueprint, other, group) is None:
+            blueprint = _entered(blueprint, other, entry)
+            stand_ins.add((other, group))
+        blueprint = _turned(blueprint, group, zones[slot], other, _unicast(zones[other]))
+    return Detour(blueprint=blueprint, lossy=lossy, stand_ins=frozenset(stand_ins))
 
 
 def chosen(suspects: Iterable[Suspect], most: int) -> frozenset[Suspect]:
@@ -126,6 +139,16 @@ def _without(blueprint: Blueprint, slot: SwitchSlot, group: Address) -> Blueprin
     return evolve(blueprint, switches={**blueprint.switches, slot: less})
 
 
+def _entry(blueprint: Blueprint, slot: SwitchSlot, group: Address) -> ExternalEntryRow | None:
+    return next((row for row in blueprint.switches[slot].external_groups if row.group_ip == group), None)
+
+
+def _entered(blueprint: Blueprint, slot: SwitchSlot, entry: ExternalEntryRow) -> Blueprint:
+    tables = blueprint.switches[slot]
+    more = sorted((*tables.external_groups, entry), key=lambda row: row.group_ip.key)
+    return evolve(blueprint, switches={**blueprint.switches, slot: evolve(tables, external_groups=more)})
+
+
 def _underlays(blueprint: Blueprint, group: Address) -> set[Address]:
     return {row.underlay_ip for row in blueprint.groups if row.multicast_ip == group}
 
@@ -150,17 +173,26 @@ def _turned(
     return evolve(blueprint, sleds=sleds, groups=groups)
 
 
-def concerned(changes: Iterable[Change], suspects: Collection[Suspect], kinds: Collection[Kind]) -> list[Change]:
-    """Return what of *changes* is a step of healing *suspects*: of these *kinds*, on their switches or on sleds."""
+def concerned(
+    changes: Iterable[Change],
+    suspects: Collection[Suspect],
+    kinds: Collection[Kind],
+    stand_ins: Collection[Suspect] = (),
+) -> list[Change]:
+    """Return what of *changes* is a step of healing *suspects*.
+
+    That is what is of these *kinds*, on their switches or on sleds, and the entries of *stand_ins*.
+    """
     groups = {group for _, group in suspects}
-    wanted = set(suspects)
-    return [
-        change
-        for change in changes
-        if change.kind in kinds
-        and not groups.isdisjoint(change.groups)
-        and (change.target.daemon is Daemon.SLED_AGENT or suspects_of(change) & wanted)
-    ]
+    wanted, beside = set(suspects), set(stand_ins)
+
+    def is_step(change: Change) -> bool:
+        if change.kind in STAND_IN and suspects_of(change) & beside:
+            return True
+        here = change.target.daemon is Daemon.SLED_AGENT or suspects_of(change) & wanted
+        return change.kind in kinds and bool(here) and not groups.isdisjoint(change.groups)
+
+    return [change for change in changes if is_step(change)]
 
 
 def to_some_end(changes: Iterable[Change], stays: Callable[[Change], bool]) -> list[Change]:

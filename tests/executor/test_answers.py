@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from blueprints.blueprint import Blueprint
 from blueprints.identifiers import SwitchSlot
+from blueprints.policy import ExternalEntry, Policy
 from blueprints.run_report import Outcome, TargetState
 from executor.actions import FORMS
 from executor.changes import Kind
@@ -198,9 +200,9 @@ def test_a_group_that_its_chip_lost_is_made_anew_in_the_same_run(bench: Bench) -
 # --- a chip that is not as its daemon says --------------------------------------------------------------------------
 
 
-def doubted(bench: Bench, *slots: SwitchSlot) -> None:
+def doubted(bench: Bench, *slots: SwitchSlot, plan: Blueprint = PLAN) -> None:
     """Leave switches with chips that copy the first group to a port more than their daemons say."""
-    bench.run(PLAN)
+    bench.run(plan)
     for slot in slots:
         assert put_members(bench, slot, "rear14") == 200
         # The first port is added and the second is none: the daemon goes back to its old list, the chip does not.
@@ -234,12 +236,18 @@ def test_a_chip_that_disagrees_is_healed_by_drain_delete_and_recreate(bench: Ben
     assert bench.run(PLAN).counts.get("writes", 0) == 0
 
 
-def test_nobody_inside_misses_a_packet_while_a_switch_is_healed(bench: Bench) -> None:
-    """Whoever hears what a VM sends hears it once through every call of the healing, whichever switch is in doubt."""
+@pytest.mark.parametrize("entry", ExternalEntry)
+def test_nobody_inside_misses_a_packet_while_a_switch_is_healed(bench: Bench, entry: ExternalEntry) -> None:
+    """Whoever hears what a VM sends hears it once through every call of the healing, whichever switch is in doubt.
+
+    Where the elected switch alone has the group's entry, the other one has it meanwhile, and no longer.
+    """
     speaker = {"instance": str(SPEAKER)}
+    snapshot = evolve(small_rack(), policy=Policy(external_entry=entry))
+    plan = planned(snapshot)
     for slot in (SWITCH0, SWITCH1):
-        bench.reset(small_rack())
-        doubted(bench, slot)
+        bench.reset(snapshot)
+        doubted(bench, slot, plan=plan)
         wrong: list[dict[Any, int]] = []
 
         def listen(event: Event, wrong: list[dict[Any, int]] = wrong) -> None:
@@ -249,8 +257,11 @@ def test_nobody_inside_misses_a_packet_while_a_switch_is_healed(bench: Bench) ->
                 copies = {row["instance_id"]: row["copies"] for row in rows}
                 wrong += [copies] if copies.get(str(LISTENER)) != 1 else []
 
-        assert bench.run(PLAN, progress=listen).outcome is Outcome.CONVERGED
+        assert bench.run(plan, progress=listen).outcome is Outcome.CONVERGED
         assert wrong == []
+        for place, tables in plan.switches.items():
+            there = [row.group_ip for row in bench.observe().switches[place].external_groups or ()]
+            assert there == [row.group_ip for row in tables.external_groups]
 
 
 def test_a_switch_that_nobody_can_stand_in_for_waits_for_consent(bench: Bench) -> None:
