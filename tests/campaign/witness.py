@@ -218,7 +218,9 @@ class Witness:
             epoch.admits(probe, propolis) for epoch in self._epochs
         ):
             return True
-        leaves = row is not None and (propolis, probe.group) in self.leaving and (row, propolis) in self._ever
+        # Of a group that is gone, too: the port goes on hearing it until it has left.
+        last = next((epoch.ids[probe.group] for epoch in reversed(self._epochs) if probe.group in epoch.ids), None)
+        leaves = last is not None and (propolis, probe.group) in self.leaving and (last, propolis) in self._ever
         return leaves or self._through_tainted(probe, propolis)
 
     def _exempt(self, probe: Probe, propolis: UUID, *, halfway: bool) -> bool:
