@@ -14,6 +14,8 @@ Rules:
     G5  a group is not created on a switch that has no room for it.
     G6  a sled that has several hops in use for a group, and could not be left with one, gets no mapping that it does
         not have: what its instances send would be heard twice.
+    G7  a sled that is not turned, because by the other switch nobody would hear the group, follows a move all the
+        same: it sends by the switch that it has, and under the former address nobody would hear it.
 
 This file does not know what became of a call, only that it failed.
 """
@@ -141,6 +143,9 @@ class Ledger:
     doubling: set[tuple[Address, Target]] = field(factory=set)
     """Groups that a sled would send twice (rule G6)."""
 
+    staying: set[tuple[Address, Target]] = field(factory=set)
+    """Groups that a sled goes on sending by the switch that it has (rule G7)."""
+
     occupied: Mapping[Address, Wait] = field(factory=dict)
     """Groups that must wait everywhere (rule G4)."""
 
@@ -164,6 +169,8 @@ class Ledger:
                 self.troubles[change.kind, group].add(change.target)
                 if change.kind is Kind.HOP_CHANGE and _doubles(change.seen):
                     self.doubling.add((group, change.target))
+                elif change.kind is Kind.HOP_CHANGE and change.held:
+                    self.staying.add((group, change.target))
 
     def closed(self, change: Change) -> str | None:
         """Return why *change* may not be sent now, or None where nothing holds it."""
@@ -187,8 +194,8 @@ class Ledger:
     def _closed_gate(self, change: Change, gate: Gate) -> str | None:
         for kind in gate.kinds:
             for group in change.groups:
-                if kind is Kind.M2P_MOVE and change.kind is Kind.LEAVE and group in self.occupied:
-                    continue  # it was held back (rule G4): the mapping stands that the port joined under
+                if self._settles(kind, change, group):
+                    continue
                 for target in self.troubles.get((kind, group), ()):
                     if _in_scope(gate.scope, change.target, target):
                         return f"waits for {kind} of {group} {gate.scope.value}"
@@ -197,6 +204,12 @@ class Ledger:
             if str(witness) in self.unknown:
                 return f"waits for {witness}: what it holds is unknown"
         return None
+
+    def _settles(self, kind: Kind, change: Change, group: Address) -> bool:
+        """Return whether *change* goes by what stands where *kind* was held back."""
+        if kind is Kind.M2P_MOVE and change.kind is Kind.LEAVE:
+            return group in self.occupied  # rule G4: the mapping stands that the port joined under
+        return kind is Kind.HOP_CHANGE and change.kind is Kind.M2P_MOVE and (group, change.target) in self.staying
 
     def _closed_via(self, change: Change) -> str | None:
         """Return why the switch that must hold the group first does not, as far as is known."""

@@ -4,7 +4,7 @@ In the end, with no faults any more, at most `PASSES` runs may pass until one co
 A run that asks for consent gets it in the next one; asking is an answer, and does not count. Where something of
 somebody else's stands in a group's place, that group alone may be owed. So may be a group whose address a switch may
 still lead elsewhere that the plan misses, the turn of sleds to a switch on which nobody knows a port of the group,
-and the end of its entry on the other.
+and the end of its entries on the other.
 
 This file does not know what is drawn from a seed, how calls are made, nor what is right.
 """
@@ -44,8 +44,8 @@ CALM_SECONDS = 600.0
 
 _GROUPS = (*(Address.parse(text) for text in ADDRESSES), STRANGER)
 
-_TURNS = (Kind.HOP_CHANGE, Kind.EXTERNAL_DELETE)
-"""What takes a group from one switch to the other."""
+_TURNS = (Kind.HOP_CHANGE, Kind.EXTERNAL_DELETE, Kind.UNDERLAY_DELETE)
+"""What takes a group from one switch to the other, or ends what sleds may still send to."""
 
 _MEMORY = Path("/dev/shm")
 """Where there is one, a journal is flushed at once."""

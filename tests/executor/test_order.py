@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 
 from blueprints.blueprint import Blueprint
-from blueprints.observation import Observation
+from blueprints.observation import Observation, SeenM2p
 from executor.actions import FORMS, Scope, Tier
 from executor.changes import Change, Kind
 from executor.changeset import Difference
@@ -26,6 +26,7 @@ from tests.executor.builders import (
     group_ip,
     observation_of,
     sled_id,
+    underlay_ip,
     with_sled,
     with_switch,
 )
@@ -327,6 +328,25 @@ def test_an_entry_stays_where_sleds_go_on_sending_for_want_of_a_known_port() -> 
     seen = with_switch(before, SWITCH1, underlay_groups=observation_of(plan).switches[SWITCH1].underlay_groups)
     held = rehearse(differences(plan, seen), targets_of(plan)).held
     assert [each.change.kind for each in held] == [Kind.HOP_CHANGE, Kind.HOP_CHANGE, Kind.EXTERNAL_DELETE]
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_a_sled_that_cannot_be_turned_follows_a_move(hops: int) -> None:
+    """Under the former address nobody would hear it; but not with two hops in use: what it sends would be doubled."""
+    plan = without_ports(blueprint(G(number=1, hop=SWITCH1)))
+    ports = with_switch(
+        empty_rack(plan), SWITCH1, underlay_groups=observation_of(plan).switches[SWITCH1].underlay_groups
+    )
+    (entry,) = observation_of(blueprint(G(number=1, hop=SWITCH0))).sleds[sled_id(0)].forwarding or ()
+    (other,) = observation_of(plan).sleds[sled_id(0)].forwarding or ()
+    entry = evolve(entry, next_hops=[*entry.next_hops, *other.next_hops][:hops])
+    former = SeenM2p(group=group_ip(1), underlay=underlay_ip(1, 9))
+    seen = with_sled(ports, 0, m2p=[former], forwarding=[entry])
+    moves = {group_ip(1)}
+    rehearsed = rehearse(differences(plan, seen), targets_of(plan), moves=moves)
+    moved = [call.target for call in rehearsed.calls if call.kind is Kind.M2P_MOVE]
+    assert Kind.HOP_CHANGE in {each.change.kind for each in rehearsed.held}
+    assert moved == ([SLED0] if hops == 1 else [])
 
 
 def test_what_was_ours_when_the_run_began_is_ours_to_the_end() -> None:
