@@ -93,14 +93,24 @@ def _at_missing(blueprint: Blueprint, row: Retired) -> bool:
 
 
 def awaiting_in(blueprint: Blueprint, kept: Intents) -> frozenset[Address]:
-    """Return the groups to whose underlay address a missing switch may still lead another one: they have to wait."""
-    had = {(row.underlay, row.group) for row in kept.retired if _at_missing(blueprint, row)}
-    return frozenset(
-        group.multicast_ip
-        for group in blueprint.groups
-        for underlay, former in had
-        if underlay == group.underlay_ip and former != group.multicast_ip
-    )
+    """Return the groups to whose underlay address a missing switch may still lead another one: they have to wait.
+
+    So has a group whose underlay address is still that of a group which waits.
+    """
+    waiting: frozenset[Address] = frozenset()
+    while True:
+        had = {
+            (row.underlay, row.group) for row in kept.retired if row.group in waiting or _at_missing(blueprint, row)
+        }
+        found = frozenset(
+            group.multicast_ip
+            for group in blueprint.groups
+            for underlay, former in had
+            if underlay == group.underlay_ip and former != group.multicast_ip
+        )
+        if found == waiting:
+            return found
+        waiting = found
 
 
 def unplaced_in(blueprint: Blueprint) -> frozenset[Address]:

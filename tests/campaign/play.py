@@ -189,7 +189,9 @@ class Play:
                 break
             if report.outcome is Outcome.CONSENT and not asked:
                 asked = 1
-            elif _is_done(report, blocked | self._awaiting(), unplaced_in(self.blueprint)):
+            elif _is_done(report, blocked | self._awaiting(), unplaced_in(self.blueprint)) and (
+                _is_quiet(report) or number - asked == PASSES
+            ):
                 self._look(blocked | self._awaiting(), allow_loss=bool(asked))
                 return number - asked
             elif number - asked == PASSES:
@@ -210,6 +212,11 @@ class Play:
         groups = [group for group in _GROUPS if group not in blocked]
         witness.wrong += delivery_wrong(self._world, witness.plan, self.blueprint, witness.picture, groups)
         witness.wrong += left_behind(self._world, self.blueprint, blocked, self.runs.kept(self.blueprint))
+
+
+def _is_quiet(report: Report) -> bool:
+    """Return whether the next run has nothing to go on with, though some groups are owed."""
+    return report.outcome is Outcome.CONVERGED or not report.counts.get("writes", 0)
 
 
 def _is_done(report: Report, blocked: frozenset[Address], unplaced: frozenset[Address]) -> bool:
