@@ -79,7 +79,7 @@ def left_behind(world: World, blueprint: Blueprint, blocked: Collection[Address]
     exempt = kept_rows | set(blocked)
     kept = evolve(
         kept,
-        leaves=[row for row in kept.leaves if row.group_ip not in awaiting_in(blueprint, kept)],
+        leaves=[row for row in kept.leaves if row.group_ip not in awaiting_in(blueprint, kept, blocked)],
         retired=[row for row in kept.retired if row.group not in exempt and not _at_missing(blueprint, row)],
         doubted=[row for row in kept.doubted if row.group not in exempt and row.switch in blueprint.switches],
     )
@@ -92,16 +92,15 @@ def _at_missing(blueprint: Blueprint, row: Retired) -> bool:
     return {place.partition(" ")[0] for place in row.places} <= {slot.value for slot in blueprint.missing_switches}
 
 
-def awaiting_in(blueprint: Blueprint, kept: Intents) -> frozenset[Address]:
+def awaiting_in(blueprint: Blueprint, kept: Intents, blocked: Collection[Address]) -> frozenset[Address]:
     """Return the groups to whose underlay address a missing switch may still lead another one: they have to wait.
 
-    So has a group whose underlay address is still that of a group which waits.
+    So has a group whose underlay address is still that of a group which waits, or which is *blocked* by a stranger's.
     """
     waiting: frozenset[Address] = frozenset()
     while True:
-        had = {
-            (row.underlay, row.group) for row in kept.retired if row.group in waiting or _at_missing(blueprint, row)
-        }
+        stuck = waiting.union(blocked)
+        had = {(row.underlay, row.group) for row in kept.retired if row.group in stuck or _at_missing(blueprint, row)}
         found = frozenset(
             group.multicast_ip
             for group in blueprint.groups

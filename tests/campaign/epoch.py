@@ -33,6 +33,9 @@ class Epoch:
     sleds: frozenset[UUID] = frozenset()
     """Whose instances take part."""
 
+    switches: frozenset[SwitchSlot] = frozenset()
+    """Those that the plan names."""
+
     def admits(self, probe: Probe, propolis: UUID) -> bool:
         """Return whether a port shall hear a packet."""
         row = self.members.get(probe.group, {}).get(propolis)
@@ -65,6 +68,7 @@ def epoch_of(seen: Snapshot, blueprint: Blueprint) -> Epoch:
             if row.sources != ()
         ),
         sleds=frozenset(serving_sleds(seen)),
+        switches=frozenset(blueprint.switches),
     )
 
 

@@ -200,7 +200,7 @@ class Play:
         return 0
 
     def _awaiting(self) -> frozenset[Address]:
-        return awaiting_in(self.blueprint, self.runs.kept(self.blueprint))
+        return awaiting_in(self.blueprint, self.runs.kept(self.blueprint), blocked_by(self._world))
 
     def _look(self, blocked: frozenset[Address], *, allow_loss: bool) -> None:
         """Judge what holds at rest."""

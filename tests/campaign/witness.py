@@ -21,6 +21,7 @@ Exempt, and nothing else:
         made anew: packets of it that enter the rack through that switch.
     X6  packets between instances of one sled that a move left behind, which was accepted for its group in some run,
         while the sled is brought after the rest.
+    X7  packets that enter by a switch which no plan has named yet: what is left there from long ago nobody can know.
 
 This file does not know who sends what, nor what holds at rest.
 """
@@ -208,7 +209,7 @@ class Witness:
 
     def _may_hear(self, probe: Probe, propolis: UUID) -> bool:
         """Invariant I2."""
-        if self.plan.admits(probe, propolis):
+        if self.plan.admits(probe, propolis) or not self._is_known(probe.origin):
             return True
         row = self.plan.ids.get(probe.group)
         same = row is None or self.before_plan.ids.get(probe.group) in (None, row)
@@ -222,6 +223,9 @@ class Witness:
         last = next((epoch.ids[probe.group] for epoch in reversed(self._epochs) if probe.group in epoch.ids), None)
         leaves = last is not None and (propolis, probe.group) in self.leaving and (last, propolis) in self._ever
         return leaves or self._through_tainted(probe, propolis)
+
+    def _is_known(self, origin: SwitchSlot | UUID) -> bool:
+        return not isinstance(origin, SwitchSlot) or any(origin in epoch.switches for epoch in self._epochs)
 
     def _exempt(self, probe: Probe, propolis: UUID, *, halfway: bool) -> bool:
         if self._through_tainted(probe, propolis):
