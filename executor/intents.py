@@ -168,10 +168,12 @@ def occupied(
             owing[leave.group_ip].add(str(Target.sled(leave.sled_id)))
     rebuilt = {group for change in difference.changes if change.kind in _REBUILDS for group in change.groups}
     for address in rebuilt.union(new).intersection(owing, (group.multicast_ip for group in content.groups)):
-        because = f"ports of the group before must leave {address}"
-        if address in waits:
-            because = f"{waits[address].what}, and {because}"
-        waits[address] = Wait(because=because, places=owing[address], leaves=True)
+        because, other = f"ports of the group before must leave {address}", waits.get(address)
+        if other is None:
+            waits[address] = Wait(because=because, places=owing[address], leaves=True)
+        else:  # a mapping for the leave would lead to where the ports of another group still listen
+            because = f"{other.what}, and {because}"
+            waits[address] = Wait(because=because, places=other.places | owing[address])
     return waits
 
 

@@ -9,9 +9,13 @@ from attrs import evolve
 from blueprints.addresses import Address
 from blueprints.identifiers import SwitchSlot
 from blueprints.snapshot import Snapshot, UnderlayRow
-from executor.journal import Intents, JournalFile, Retired
+from executor.changes import Kind
+from executor.differences import differences
+from executor.intents import occupied
+from executor.journal import Intents, JournalFile, OwedLeave, Retired
 from executor.progress import CallFinished, Event
 from tests.executor.bench import IMPATIENT, Bench, planned, summary
+from tests.executor.builders import empty_rack
 from tests.executor.deaths import keeping, killed, killed_after, orphans
 from tests.simrack.rows import (
     G6,
@@ -305,3 +309,21 @@ def test_a_switch_that_is_gone_for_good_is_given_up_by_a_plan_without_a_parent(
     assert bench.run(planned(without_switch0(world), FIRST), safeguards=lossy).exit_code == 4
     assert bench.run(planned(without_switch0(world)), safeguards=lossy).exit_code == 0
     assert (bench.heard(G9, "10.20.0.77", SWITCH1), journal.read(RACK)) == ({SPEAKER: 1}, Intents())
+
+
+@pytest.mark.parametrize("led", [False, True])
+def test_no_mapping_is_set_for_a_leave_while_another_group_is_led_there(led: bool) -> None:
+    """Ports of that one may still listen under the underlay address; else the leave is what the mapping is for."""
+    plan = planned(handed_over(G6, LISTENER))
+    (first,) = (row.multicast_ip for row in plan.groups if row.multicast_ip.text != G6)
+    (new,) = (row.multicast_ip for row in plan.groups if row.multicast_ip.text == G6)
+    leave = OwedLeave(sled_id=SLEDS[0], instance_id=READER, propolis_id=uid(8, 1), group_ip=new)
+    other = Retired(underlay=Address.parse(U6), group=first, places=["switch0 dpd"])
+    rack = empty_rack(plan)
+    difference = differences(plan, rack)
+    intents = Intents(leaves=[leave], retired=[other] if led else [])
+    wait = occupied(plan, difference, intents, {new})[new]
+    sled = f"sled {SLEDS[0]}"
+    (mapping,) = (c for c in difference.changes.of({Kind.M2P_SET}) if new in c.groups and str(c.target) == sled)
+    assert wait.needs(mapping) is not led
+    assert wait.places == ({sled, *other.places} if led else {sled})
