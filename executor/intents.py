@@ -161,6 +161,8 @@ def occupied(
         new: groups that were not there before; see `unproven`.
     """
     waits = dict(_leads_elsewhere(content, intents.retired))
+    planned = {group.multicast_ip for group in content.groups}
+    moving = dict(_leads_elsewhere(content, (entry for entry in intents.retired if entry.group in planned)))
     owing: defaultdict[Address, set[str]] = defaultdict(set)
     for leave in intents.leaves:
         tables = content.sleds.get(leave.sled_id)
@@ -171,9 +173,10 @@ def occupied(
         because, other = f"ports of the group before must leave {address}", waits.get(address)
         if other is None:
             waits[address] = Wait(because=because, places=owing[address], leaves=True)
-        else:  # a mapping for the leave would lead to where the ports of another group still listen
+        else:
             because = f"{other.what}, and {because}"
-            waits[address] = Wait(because=because, places=other.places | owing[address])
+            alone = address not in moving  # else the mapping would lead to where ports listen that stay members
+            waits[address] = Wait(because=because, places=other.places | owing[address], leaves=alone)
     return waits
 
 

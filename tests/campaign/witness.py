@@ -219,9 +219,10 @@ class Witness:
             epoch.admits(probe, propolis) for epoch in self._epochs
         ):
             return True
-        # Of a group that is gone, too: the port goes on hearing it until it has left.
-        last = next((epoch.ids[probe.group] for epoch in reversed(self._epochs) if probe.group in epoch.ids), None)
-        leaves = last is not None and (propolis, probe.group) in self.leaving and (last, propolis) in self._ever
+        # Of a group that is gone, too, or whose address is promised to nobody since: the port hears it until it leaves.
+        rows = [epoch.ids[probe.group] for epoch in self._epochs if probe.group in epoch.ids]
+        had = rows[-1:] if self.plan.members.get(probe.group) else rows
+        leaves = (propolis, probe.group) in self.leaving and any((row, propolis) in self._ever for row in had)
         return leaves or self._through_tainted(probe, propolis)
 
     def _is_known(self, origin: SwitchSlot | UUID) -> bool:

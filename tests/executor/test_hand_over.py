@@ -311,19 +311,18 @@ def test_a_switch_that_is_gone_for_good_is_given_up_by_a_plan_without_a_parent(
     assert (bench.heard(G9, "10.20.0.77", SWITCH1), journal.read(RACK)) == ({SPEAKER: 1}, Intents())
 
 
-@pytest.mark.parametrize("led", [False, True])
-def test_no_mapping_is_set_for_a_leave_while_another_group_is_led_there(led: bool) -> None:
-    """Ports of that one may still listen under the underlay address; else the leave is what the mapping is for."""
+@pytest.mark.parametrize("led", ["nobody", "a group that stays", "a group that goes"])
+def test_no_mapping_is_set_for_a_leave_while_another_group_that_stays_is_led_there(led: str) -> None:
+    """Its ports may still listen under the underlay address; else the leave is what the mapping is for."""
     plan = planned(handed_over(G6, LISTENER))
-    (first,) = (row.multicast_ip for row in plan.groups if row.multicast_ip.text != G6)
-    (new,) = (row.multicast_ip for row in plan.groups if row.multicast_ip.text == G6)
+    groups = {row.multicast_ip.text: row.multicast_ip for row in plan.groups}
+    new, stays = groups.pop(G6), next(iter(groups.values()))
     leave = OwedLeave(sled_id=SLEDS[0], instance_id=READER, propolis_id=uid(8, 1), group_ip=new)
-    other = Retired(underlay=Address.parse(U6), group=first, places=["switch0 dpd"])
-    rack = empty_rack(plan)
-    difference = differences(plan, rack)
-    intents = Intents(leaves=[leave], retired=[other] if led else [])
-    wait = occupied(plan, difference, intents, {new})[new]
+    other = Address.parse(G9) if led == "a group that goes" else stays
+    entries = [] if led == "nobody" else [Retired(underlay=Address.parse(U6), group=other, places=["switch0 dpd"])]
+    difference = differences(plan, empty_rack(plan))
+    wait = occupied(plan, difference, Intents(leaves=[leave], retired=entries), {new})[new]
     sled = f"sled {SLEDS[0]}"
     (mapping,) = (c for c in difference.changes.of({Kind.M2P_SET}) if new in c.groups and str(c.target) == sled)
-    assert wait.needs(mapping) is not led
-    assert wait.places == ({sled, *other.places} if led else {sled})
+    assert wait.needs(mapping) is (led != "a group that stays")
+    assert wait.places == {sled, *(place for entry in entries for place in entry.places)}
