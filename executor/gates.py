@@ -9,8 +9,8 @@ Rules:
         except for what must hold a group before another place may let go of it (`Change.via`). Nor does a switch
         let go of a group that goes on by another one while a sled is silent: it may still send by this one.
     G4  a group whose address still belongs to another one is widened nowhere (`executor.intents`), but for what
-        ports need that have to leave, unless a group that stays is still led to its underlay address; they leave under
-        the mapping that stands. So is a group that is new to the rack while a switch has no room for it
+        ports need that have to leave, unless a group that stays is still led to its underlay address; they leave
+        under the mapping that stands. So is a group that is new to the rack while a switch has no room for it
         (`executor.room`).
     G5  a group is not created on a switch that has no room for it.
     G6  a sled that has several hops in use for a group, and could not be left with one, gets no mapping that it does

@@ -219,7 +219,7 @@ class Witness:
             epoch.admits(probe, propolis) for epoch in self._epochs
         ):
             return True
-        # Of a group that is gone, too, or whose address is promised to nobody since: the port hears it until it leaves.
+        # Of a group that is gone, too, or whose address is promised to nobody since: it hears that until it leaves.
         rows = [epoch.ids[probe.group] for epoch in self._epochs if probe.group in epoch.ids]
         had = rows[-1:] if self.plan.members.get(probe.group) else rows
         leaves = (propolis, probe.group) in self.leaving and any((row, propolis) in self._ever for row in had)
