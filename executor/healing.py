@@ -3,7 +3,8 @@
 Rules:
     H1  the group is taken from the switch like any group that leaves one: sleds turn to the other switch first, the
         routes are withdrawn, then the external and the underlay group go, each only if what must come before did. No
-        route is withdrawn for a group that could not be deleted after that: nothing would be made anew.
+        route is withdrawn for a group that could not be deleted after that: nothing would be made anew. So a group
+        of a switch that does not say what it holds stays as it is, until a later run.
         What comes from outside by that switch is lost until it is there again; inside nothing is. Where the external
         group stands on the elected switch alone, the other one has it for that time.
     H2  where sleds send by that switch and the other one cannot take over, no order avoids a loss: somebody has to
@@ -196,7 +197,12 @@ def concerned(
 
 
 def to_some_end(changes: Iterable[Change], stays: Callable[[Change], bool]) -> list[Change]:
-    """Return *changes* without the withdrawal of routes to groups whose deletion *stays* undone there (rule H1)."""
+    """Return *changes* without the withdrawal of routes to groups that are not deleted there (rule H1).
+
+    A deletion *stays* undone, or is not among *changes* at all: what a switch holds that cannot be read is unknown.
+    """
     several = list(changes)
-    kept = {each for change in several if change.kind in _DELETIONS and stays(change) for each in suspects_of(change)}
-    return [c for c in several if c.kind is not Kind.ROUTE_WITHDRAW or kept.isdisjoint(suspects_of(c))]
+    deletions = [(suspects_of(change), stays(change)) for change in several if change.kind in _DELETIONS]
+    kept = {each for suspects, undone in deletions if undone for each in suspects}
+    going = {each for suspects, _ in deletions for each in suspects} - kept
+    return [c for c in several if c.kind is not Kind.ROUTE_WITHDRAW or suspects_of(c) <= going]

@@ -182,10 +182,11 @@ class Run:
     async def _healed(self, difference: Difference) -> tuple[Difference, tuple[Change, ...]]:
         """Make anew what is in doubt, once; return what differs then, and what of it waits for consent."""
         silent = {silence.target for silence in difference.unknown}
-        all_answer = silent.isdisjoint(str(Target.dpd(slot)) for slot in self.blueprint.switches)
+        silent_slots = {slot for slot in self.blueprint.switches if str(Target.dpd(slot)) in silent}
         # A doubt can wait for the switch that has to take over; it would be led around in vain, in every run.
-        doubted = self.doubted(difference) if all_answer else frozenset()
-        suspects = chosen(self.suspects | doubted, self.rack.limits.heals)
+        doubted = frozenset() if silent_slots else self.doubted(difference)
+        readable = {(slot, group) for slot, group in self.suspects | doubted if slot not in silent_slots}
+        suspects = chosen(readable, self.rack.limits.heals)
         if not suspects or self.disturbed or self.halted:
             return difference, ()
         way = self._detour(suspects)

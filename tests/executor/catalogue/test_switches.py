@@ -22,6 +22,7 @@ from executor.limits import Allowance
 from executor.observe import Rack
 from executor.others import suspicious
 from executor.ownership import Ownership
+from executor.progress import CallFinished, Event
 from executor.safeguards import Safeguards
 from executor.statuses import STEPS, Endpoint, Meaning, NextStep
 from executor.switch_differences import SwitchView, same_external
@@ -162,6 +163,26 @@ def test_d3_no_route_is_withdrawn_where_a_sled_cannot_be_turned(bench: Bench) ->
     bench.calm()
     assert bench.run(PLAN).exit_code == 0
     assert bench.state()["switches"][slot.value]["soft_state_differs"] == []
+
+
+def test_d3_nothing_is_led_around_a_switch_that_cannot_be_read_any_more(bench: Bench) -> None:
+    """Where it refuses members and then falls silent, no deletion would follow: routes and sleds stay as they are."""
+    slot = next(group.next_hop_switch for group in PLAN.groups if group.multicast_ip.text == G4)
+    half_done(bench, slot)
+    bench.forget_calls()
+
+    def fall_silent(event: Event) -> None:
+        if isinstance(event, CallFinished) and event.failed:
+            bench.fault(f"{slot.value} dpd", "status", method="GET", status=501, times=None)
+
+    report = bench.run(PLAN, progress=fall_silent)
+    assert (f"{slot.value} dpd", "everything") in owed_kinds(report)
+    assert sent_to(bench, f"{slot.value} mgd", "DELETE") == []
+    assert [call for call in bench.calls() if call["path"].startswith("/networking/mcast-fwd")] == []
+    bench.calm()
+    assert bench.run(PLAN).exit_code == 0
+    assert bench.state()["switches"][slot.value]["soft_state_differs"] == []
+    at_rest(bench, PLAN)
 
 
 def half_removed(bench: Bench, **options: Any) -> Blueprint:
