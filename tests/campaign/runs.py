@@ -93,13 +93,15 @@ class Runs:
             self._announce(blueprint)
         self.witness.begin_run({(each.switch, each.group) for each in self.kept(blueprint).doubted})
         self.traffic.begin(attempt, overtake)
-        since = len(self.trace)
+        since, sent = len(self.trace), len(self.traffic.calls)
         try:
             report = self.runner.run(self._executed(blueprint, attempt, allow_loss=allow_loss))
         except KilledError:
             self.say(f"--- killed: {attempt.death}")
             return None
         self.say(f"--- {report.outcome}, {dict(report.counts)}, owed {[_told(each) for each in report.owed]}")
+        if report.outcome is not Outcome.FENCED:
+            self.witness.end_run(self.traffic.calls[sent:])
         if OVERTAKEN in self.trace[since:]:
             self._check_fenced(report, self.trace[self.trace.index(OVERTAKEN, since) :])
         return report

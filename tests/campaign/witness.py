@@ -18,7 +18,8 @@ Exempt, and nothing else:
         that come from a sled which could not be read, and so not be led around.
     X4  rows of a chip that its dpd has forgotten: they are swept when the group is made again.
     X5  a group whose chip was left in doubt, as the journal says or a refusal of its members in this run, while it is
-        made anew: packets of it that enter the rack through that switch.
+        made anew: packets of it that enter the rack through that switch. If the run comes to its end without even
+        trying to delete that group there, they were lost for nothing.
     X6  packets between instances of one sled that a move left behind, which was accepted for its group in some run,
         while the sled is brought after the rest.
     X7  packets that enter by a switch which no plan has named yet: what is left there from long ago nobody can know.
@@ -78,6 +79,9 @@ class Witness:
     _doubted: set[tuple[SwitchSlot, Address]] = field(factory=set)
     """Groups whose chips are in doubt."""
 
+    _excused: dict[tuple[SwitchSlot | UUID, Address], list[str]] = field(factory=dict)
+    """What was lost of them, as long as they are made anew after that."""
+
     _call: Call | None = None
     _touched: set[Address] = field(factory=set)
     _moving: set[Address] = field(factory=set)
@@ -104,9 +108,17 @@ class Witness:
     def begin_run(self, doubted: Collection[tuple[SwitchSlot, Address]]) -> None:
         """A run begins: it looks at everything, and knows which groups are in doubt on which switch."""
         self._doubted = set(doubted)
+        self._excused.clear()
         self._moving.update(*(owed.groups for owed in self.accepted if owed.kind in ADDRESS_MOVES))
         self._tainted.clear()
         self._unread.clear()
+
+    def end_run(self, calls: Collection[Call]) -> None:
+        """A run that sent *calls* is over: nothing may be lost for a group that it did not try to delete."""
+        tried = {(call.target, _tagged(call)) for call in calls if call.method == "DELETE" and "?tag=" in call.path}
+        for (origin, group), lines in self._excused.items():
+            if isinstance(origin, SwitchSlot) and (f"{origin.value} dpd", group.text) not in tried:
+                self.wrong += lines
 
     def rebase(self) -> None:
         """Take everything as it is now: the world has changed, and nobody of us did it."""
@@ -168,8 +180,7 @@ class Witness:
     def refused(self, call: Call) -> None:
         """Note that a run is told of a bad request: about members, that leaves the chip of their group in doubt."""
         if "/underlay-groups/" in call.path:
-            group = unquote(call.path).partition("?tag=")[2].partition(":")[2]
-            self._doubted.add((SwitchSlot(_place(call.target)), Address.parse(group)))
+            self._doubted.add((SwitchSlot(_place(call.target)), Address.parse(_tagged(call))))
 
     def restarted(self, target: str) -> None:
         """Note that a daemon died and came back."""
@@ -200,11 +211,17 @@ class Witness:
                 if stays(self.before_plan, self.plan, self.world, probe, propolis) and not self._exempt(
                     probe, propolis, halfway=halfway
                 ):
-                    yield f"I1 {_port(propolis)} lost {probe}"
+                    lost = f"I1 {_port(propolis)} lost {probe}"
+                    if self._is_doubted(probe):
+                        self._excused.setdefault((probe.origin, probe.group), []).append(self._told(lost))
+                    else:
+                        yield lost
             for propolis, copies in new.items():
                 if propolis not in old and not self._may_hear(probe, propolis):
                     yield f"I2 {_port(propolis)} hears {probe}"
-                if copies > max(1, old.get(propolis, 0)) and not self._exempt(probe, propolis, halfway=halfway):
+                if copies > max(1, old.get(propolis, 0)) and not (
+                    self._is_doubted(probe) or self._exempt(probe, propolis, halfway=halfway)
+                ):
                     yield f"I3 {_port(propolis)} hears {probe} {copies} times"
 
     def _may_hear(self, probe: Probe, propolis: UUID) -> bool:
@@ -236,8 +253,6 @@ class Witness:
             return True
         if halfway and self._refilters() and (probe.origin == place or self._unread & self._sender(probe)):
             return True
-        if isinstance(probe.origin, SwitchSlot) and (probe.origin, probe.group) in self._doubted:
-            return True
         places = self._places(probe, propolis)
         if probe.group in self._moving and self._sender(probe) == self._receiver(propolis) == {place}:
             return True
@@ -245,6 +260,10 @@ class Witness:
             probe.group in owed.groups and (owed.kind in ADDRESS_MOVES or _place(owed.target) in places)
             for owed in self.accepted
         )
+
+    def _is_doubted(self, probe: Probe) -> bool:
+        """Return whether the chip that a packet from outside meets first is in doubt about its group."""
+        return (probe.origin, probe.group) in self._doubted
 
     def _refilters(self) -> bool:
         """Return whether the call may rewrite a source filter."""
@@ -269,7 +288,10 @@ class Witness:
         return set() if row is None or row.active_vmm is None else {str(row.active_vmm.sled_id)}
 
     def _note(self, line: str) -> None:
-        self.wrong.append(f"{line} after call {self._call}")
+        self.wrong.append(self._told(line))
+
+    def _told(self, line: str) -> str:
+        return f"{line} after call {self._call}"
 
 
 def _addresses_of(body: Any) -> Iterator[Address]:
@@ -282,6 +304,11 @@ def _addresses_of(body: Any) -> Iterator[Address]:
     elif isinstance(body, list):
         for value in body:
             yield from _addresses_of(value)
+
+
+def _tagged(call: Call) -> str:
+    """Return the group that is named by the tag of a call about one group of a switch, if the tag is one of ours."""
+    return unquote(call.path).partition("?tag=")[2].partition(":")[2]
 
 
 def _place(target: str) -> str:
