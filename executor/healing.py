@@ -40,8 +40,17 @@ AWAY = frozenset(
 _DELETIONS = frozenset({Kind.EXTERNAL_DELETE, Kind.UNDERLAY_DELETE})
 """What makes a chip and its daemon equal."""
 
-BACK = frozenset({Kind.UNDERLAY_CREATE, Kind.EXTERNAL_CREATE, Kind.FORWARDING_SET, Kind.HOP_CHANGE, Kind.ROUTE_PUT})
-"""What brings it back."""
+BACK = frozenset(
+    {
+        Kind.UNDERLAY_CREATE,
+        Kind.EXTERNAL_CREATE,
+        Kind.EXTERNAL_UPDATE,
+        Kind.FORWARDING_SET,
+        Kind.HOP_CHANGE,
+        Kind.ROUTE_PUT,
+    }
+)
+"""What brings it back; an external group that could not be deleted is written once more instead."""
 
 STAND_IN = frozenset({Kind.EXTERNAL_CREATE, Kind.EXTERNAL_DELETE})
 """What gives the other switch an entry for the time, and takes it again."""

@@ -329,6 +329,30 @@ def test_d8_no_entry_is_written_while_the_group_beneath_is_forgotten(bench: Benc
     at_rest(bench, PLAN)
 
 
+def test_d8_an_entry_that_cannot_be_deleted_is_written_once_more_by_healing(bench: Bench) -> None:
+    """An update of an earlier run comes late, while the group beneath is forgotten, and leads the entry to nobody."""
+    bench.run(PLAN)
+    fewer = {"members": member_list("rear14")}
+    to_dpd(bench, SWITCH0, "PUT", f"/multicast/underlay-groups/{U4}?tag={TAG4}", fewer)
+    bench.fault("switch0 dpd", "entry_missing", times=1)
+    (entry,) = [row for row in PLAN.switches[SWITCH0].external_groups if row.group_ip.text == G4]
+    body, path = bodies.external_attributes(entry), f"/multicast/external-groups/{G4}?tag={TAG4}"
+    late = {"target": "switch0 dpd", "method": "PUT", "path": path, "body": body}
+    bench.fault("switch0 dpd", "another_call", method="GET", path=f"/multicast/groups/{U4}", call=late)
+    bench.fault("switch0 mgd", "refuse", times=None)  # whether routes still ask for the group is unknown: it stays
+    bench.forget_calls()
+    assert owed_kinds(bench.run(PLAN)) == {("switch0 mgd", "everything")}
+    assert [(call["method"], call["status"]) for call in sent_to(bench, "switch0 dpd", "POST", "PUT")] == [
+        ("PUT", 404),
+        ("PUT", 200),
+        ("POST", 409),
+        ("POST", 201),
+        ("PUT", 200),
+    ]
+    bench.calm()
+    at_rest(bench, PLAN)
+
+
 def test_d9_a_source_filter_is_rewritten_where_nobody_sends(bench: Bench) -> None:
     """All rows go before the new ones come: sleds send by the other switch meanwhile, and lose no packet."""
     bench.run(PLAN)
