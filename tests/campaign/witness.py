@@ -20,8 +20,8 @@ Exempt, and nothing else:
     X5  a group whose chip was left in doubt, as the journal says or a refusal of its members in this run, while it is
         made anew: packets of it that enter the rack through that switch. If the run comes to its end without even
         trying to delete that group there, they were lost for nothing.
-    X6  packets between instances of one sled that a move left behind, which was accepted for its group in some run,
-        while the sled is brought after the rest.
+    X6  packets between instances of one sled that a move left behind, while the sled is brought after the rest. The
+        move was accepted for its group in some run, or that its address became another group's, which may have moved.
     X7  packets that enter by a switch which no plan has named yet: what is left there from long ago nobody can know.
 
 This file does not know who sends what, nor what holds at rest.
@@ -37,7 +37,7 @@ from attrs import define, field
 
 from blueprints.addresses import Address
 from blueprints.identifiers import SwitchSlot
-from executor.changes import ADDRESS_MOVES
+from executor.changes import ADDRESS_MOVES, Kind
 from executor.owed import Owed
 from simrack.world import World
 from tests.campaign.delivery import Ears, Probe, groups_at, heard, switches_used
@@ -47,6 +47,9 @@ from tests.campaign.wire import Call
 
 SPOILING = frozenset({"nic_join", "ports_die", "entry_missing", "m2p_clear", "port_add"})
 """Faults within a daemon that change what it holds."""
+
+_LEAVING_BEHIND = ADDRESS_MOVES | {Kind.REBUILD_EXTERNAL}
+"""What leaves behind the sleds that do not answer, if it leads a group to another underlay address."""
 
 _ADDRESSED = ("group", "underlay", "group_ip", "internal_ip", "underlay_group")
 
@@ -87,6 +90,9 @@ class Witness:
     _moving: set[Address] = field(factory=set)
     """Groups of which a move was accepted, now or in an earlier run."""
 
+    _behind: set[Address] = field(factory=set)
+    """Groups that the sled of the call maps to where no switch has a group."""
+
     _swept: bool = False
     """The call makes again what a dpd has forgotten."""
 
@@ -109,7 +115,7 @@ class Witness:
         """A run begins: it looks at everything, and knows which groups are in doubt on which switch."""
         self._doubted = set(doubted)
         self._excused.clear()
-        self._moving.update(*(owed.groups for owed in self.accepted if owed.kind in ADDRESS_MOVES))
+        self._moving.update(*(owed.groups for owed in self.accepted if owed.kind in _LEAVING_BEHIND))
         self._tainted.clear()
         self._unread.clear()
 
@@ -137,6 +143,7 @@ class Witness:
         self._call = call
         self._touched = self._reach(call)
         self._swept = self._forgotten(call)
+        self._behind = self._left_behind(call)
         if call.given_up:  # between its halves, too, it takes effect behind the back of the run
             self._tainted.add(_place(call.target))
 
@@ -149,6 +156,11 @@ class Witness:
         return (
             made in dpd.chip.replication.keys() - dpd.underlay.keys() | dpd.chip.entries.keys() - dpd.external.keys()
         )
+
+    def _left_behind(self, call: Call) -> set[Address]:
+        held = {underlay for dpd in self.world.dpds.values() for underlay in dpd.underlay}
+        agents = (agent for sled, agent in self.world.agents.items() if str(sled) == _place(call.target))
+        return {group for agent in agents for group, underlay in agent.opte.m2p.items() if underlay not in held}
 
     def halfway(self, place: str, step: str) -> None:
         """Look between two halves of a call."""
@@ -254,7 +266,7 @@ class Witness:
         if halfway and self._refilters() and (probe.origin == place or self._unread & self._sender(probe)):
             return True
         places = self._places(probe, propolis)
-        if probe.group in self._moving and self._sender(probe) == self._receiver(propolis) == {place}:
+        if probe.group in self._moving & self._behind and self._sender(probe) == self._receiver(propolis) == {place}:
             return True
         return any(
             probe.group in owed.groups and (owed.kind in ADDRESS_MOVES or _place(owed.target) in places)
