@@ -42,6 +42,9 @@ class Answer:
     message: str = ""
     """What the daemon says of an error."""
 
+    repeated: bool = False
+    """Whether the request was sent before, to no end that anybody knows."""
+
 
 def answer_from(response: httpx.Response, content: bytes, parse: Callable[[bytes], Json]) -> Answer:
     """Return the answer that *response* with its *content* is; *parse* reads its JSON.

@@ -173,6 +173,12 @@ class Ledger:
                 elif change.kind is Kind.HOP_CHANGE and change.held:
                     self.staying.add((group, change.target))
 
+    def left_behind(self, leaves: Iterable[Change]) -> None:
+        """Note that the mapping may be gone which *leaves* went through: what tells of it stays."""
+        for change in leaves:
+            for group in change.groups:
+                self.troubles[Kind.M2P_SET, group].add(change.target)
+
     def closed(self, change: Change) -> str | None:
         """Return why *change* may not be sent now, or None where nothing holds it."""
         for group in change.groups:

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import httpx
 import stamina
-from attrs import define, field
+from attrs import define, evolve, field
 
 from blueprints import strict
 from blueprints.errors import BadAnswerError, InvariantError, RefusedError, SilentError
@@ -132,6 +132,8 @@ class Client:
         outcome = await self._outcome(request, 1)
         if not self._settled(method, outcome):
             outcome = await self._tried_again(request, outcome)
+            if isinstance(outcome, Answer):
+                outcome = evolve(outcome, repeated=True)
         if isinstance(outcome, Answer):
             return outcome
         raise outcome

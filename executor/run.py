@@ -310,6 +310,8 @@ class Run:
         proven = sent.outcome is CallOutcome.REFUSED and not sent.call.form.reading_proves
         if sent.step is NextStep.SUSPECT:
             self.suspects.update(*map(suspects_of, sent.call.changes))
+        if sent.step is NextStep.LEFT_BEHIND:
+            self.ledger.left_behind(sent.call.changes)
         if sent.outcome is CallOutcome.REFUSED and sent.call.kind in MEMBERS:
             self.memory.doubt(sent.call.changes)
         self.failures += [

@@ -15,11 +15,11 @@ from attrs import evolve, frozen
 
 from blueprints.endpoints import SubscriptionForm
 from blueprints.errors import BadAnswerError, DeviceError, SilentError
-from executor import dpd
+from executor import dpd, sled_agent
 from executor.actions import Effect
 from executor.answers import Answer, UnreachedError
 from executor.calls import Call, apart, call_for
-from executor.changes import Change
+from executor.changes import Change, Kind
 from executor.http import Client, tries
 from executor.statuses import ENDPOINTS, LOST, OUTLASTED, STEPS, Endpoint, Meaning, NextStep, meaning
 
@@ -81,7 +81,7 @@ async def _send(client: Client, call: Call) -> Sent:
         lost = Sent(call=call, outcome=CallOutcome.OWED, note=str(error), step=step)
         return await _settled(client, call) if step is NextStep.COMPARE else lost
     sent = _judged(call, endpoint, answer)
-    look = _LOOKS.get(sent.step)
+    look = _left if call.kind is Kind.LEAVE and sent.status == 204 and answer.repeated else _LOOKS.get(sent.step)
     return sent if look is None else await look(client, sent)
 
 
@@ -228,6 +228,21 @@ async def _disambiguated(client: Client, sent: Sent) -> Sent:
         return _somebody_elses(sent, seen)
     note = f"it has no such port or link, or its chip lacks it: {sent.status} {sent.note.partition(': ')[2]}".strip()
     return evolve(owed, outcome=CallOutcome.REFUSED, note=note)
+
+
+async def _left(client: Client, sent: Sent) -> Sent:
+    """Take a leave for done only if its mapping is still there: a sled-agent that restarted meanwhile may lack it.
+
+    Source:
+        without a mapping a leave has no effect, and is acknowledged all the same.
+    """
+    owed = evolve(sent, outcome=CallOutcome.OWED, step=NextStep.LEFT_BEHIND)
+    try:
+        mapped = {pair.group for pair in await sled_agent.read_mappings(client)}
+    except DeviceError as error:
+        return evolve(owed, note=f"acknowledged at another try, and whether it had an effect is unknown: {error}")
+    note = "acknowledged at another try, and its mapping is gone: it may have had no effect"
+    return sent if all(change.subject in mapped for change in sent.call.changes) else evolve(owed, note=note)
 
 
 _LOOKS: Mapping[NextStep, Callable[[Client, Sent], Awaitable[Sent]]] = MappingProxyType(

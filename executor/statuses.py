@@ -43,6 +43,7 @@ class NextStep(Enum):
     EXPLAIN = "read whose it is: another owner's is a conflict, ours is refused and reported"
     DISAMBIGUATE = "read whether it is there: gone, or refused for one of its ports"
     SUSPECT = "read whose it is; if ours, its chip disagrees with its daemon: drain, delete, create anew, once"
+    LEFT_BEHIND = "the mapping may be gone that it went through: the forwarding stays, which tells the next run"
     HOLD_LIKE = "permanent for this run: what is like it is held back on this target"
     HOLD_TARGET = "permanent for this run: everything is held back on this target"
     REPORT = "owed, with what the daemon said"
@@ -138,6 +139,7 @@ STEPS: Mapping[tuple[Endpoint, Meaning], NextStep] = MappingProxyType(
         (_E.CREATE, _M.UNKNOWN): _S.COMPARE,
         (_E.MEMBERS, _M.AMBIGUOUS): _S.SUSPECT,
         (_E.MEMBERS, _M.ABSENT): _S.DISAMBIGUATE,
+        (_E.LEAVE, _M.UNKNOWN): _S.LEFT_BEHIND,
     }
 )
 """What is done next."""

@@ -227,6 +227,24 @@ def test_s10_a_mapping_that_was_lost_is_set_again_for_whoever_has_to_leave(bench
     at_rest(bench, END)
 
 
+@pytest.mark.parametrize("answered", [True, False])
+def test_s10_a_leave_whose_mapping_went_with_its_answer_is_owed(bench: Bench, answered: bool) -> None:
+    """A sled-agent dies of the leave and cannot take the mapping up again: what it acknowledges then does nothing."""
+    bench.run(PLAN)
+    bench.enter(ENDED)
+    bench.fault(SLED0, "nic_join", times=None)
+    bench.fault(SLED0, "restart_with_state", method="DELETE", path="/instances", times=1)
+    if not answered:
+        bench.fault(SLED0, "not_http", method="DELETE", path="/instances")
+    report = bench.run(END)
+    assert (SLED0, "leave") in owed_kinds(report)
+    assert U6 in {str(row.underlay) for row in bench.observe().sleds[SLEDS[0]].forwarding or ()}
+    bench.calm()
+    assert bench.run(END).exit_code == 0
+    assert orphans(bench, END) == []
+    at_rest(bench, END)
+
+
 def test_s12_whoever_stays_leaves_and_joins_again_when_the_address_moves(bench: Bench) -> None:
     """A join that repeats what was told does not reach the packet engine: each port leaves under the old mapping."""
     bench.run(PLAN)
