@@ -52,7 +52,7 @@ BACK = frozenset(
 )
 """What brings it back; an external group that could not be deleted is written once more instead."""
 
-STAND_IN = frozenset({Kind.EXTERNAL_CREATE, Kind.EXTERNAL_DELETE})
+_STAND_IN = frozenset({Kind.EXTERNAL_CREATE, Kind.EXTERNAL_DELETE})
 """What gives the other switch an entry for the time, and takes it again."""
 
 
@@ -187,20 +187,20 @@ def concerned(
     changes: Iterable[Change],
     suspects: Collection[Suspect],
     kinds: Collection[Kind],
-    stand_ins: Collection[Suspect] = (),
+    stand_ins: Collection[Suspect],
 ) -> list[Change]:
     """Return what of *changes* is a step of healing *suspects*.
 
     That is what is of these *kinds*, on their switches or on sleds, and the entries of *stand_ins*.
     """
     groups = {group for _, group in suspects}
-    wanted, beside = set(suspects), set(stand_ins)
 
     def is_step(change: Change) -> bool:
-        if change.kind in STAND_IN and suspects_of(change) & beside:
+        there = suspects_of(change)
+        if change.kind in _STAND_IN and not there.isdisjoint(stand_ins):
             return True
-        here = change.target.daemon is Daemon.SLED_AGENT or suspects_of(change) & wanted
-        return change.kind in kinds and bool(here) and not groups.isdisjoint(change.groups)
+        here = change.target.daemon is Daemon.SLED_AGENT or not there.isdisjoint(suspects)
+        return change.kind in kinds and here and not groups.isdisjoint(change.groups)
 
     return [change for change in changes if is_step(change)]
 

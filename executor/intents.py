@@ -160,23 +160,21 @@ def occupied(
         intents: what is owed now.
         new: groups that were not there before; see `unproven`.
     """
-    waits = dict(_leads_elsewhere(content, intents.retired))
     planned = {group.multicast_ip for group in content.groups}
-    moving = dict(_leads_elsewhere(content, (entry for entry in intents.retired if entry.group in planned)))
+    waits = dict(_leads_elsewhere(content, intents.retired))
+    # Where a group that stays is still led a mapping for a leave would lead to ports that go on listening.
+    crowded = dict(_leads_elsewhere(content, (entry for entry in intents.retired if entry.group in planned)))
     owing: defaultdict[Address, set[str]] = defaultdict(set)
     for leave in intents.leaves:
         tables = content.sleds.get(leave.sled_id)
         if tables is not None and not _is_wanted(tables, leave):
             owing[leave.group_ip].add(str(Target.sled(leave.sled_id)))
     rebuilt = {group for change in difference.changes if change.kind in _REBUILDS for group in change.groups}
-    for address in rebuilt.union(new).intersection(owing, (group.multicast_ip for group in content.groups)):
-        because, other = f"ports of the group before must leave {address}", waits.get(address)
-        if other is None:
-            waits[address] = Wait(because=because, places=owing[address], leaves=True)
-        else:
-            because = f"{other.what}, and {because}"
-            alone = address not in moving  # else the mapping would lead to where ports listen that stay members
-            waits[address] = Wait(because=because, places=other.places | owing[address], leaves=alone)
+    for address in rebuilt.union(new).intersection(owing, planned):
+        because, places, other = f"ports of the group before must leave {address}", owing[address], waits.get(address)
+        if other is not None:
+            because, places = f"{other.what}, and {because}", places | other.places
+        waits[address] = Wait(because=because, places=places, leaves=address not in crowded)
     return waits
 
 

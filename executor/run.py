@@ -193,9 +193,9 @@ class Run:
         former = [failure for failure in self.failures if suspects_of(failure.change) & suspects]
         self.failures = [failure for failure in self.failures if failure not in former]
         self.course = way.blueprint
-        await self._healing_round(suspects, AWAY, way)
+        await self._healing_round(suspects, AWAY, way.stand_ins)
         self.course = None
-        difference = await self._healing_round(suspects, BACK, way)
+        difference = await self._healing_round(suspects, BACK, way.stand_ins)
         self.failures = [tried_in_vain(failure, suspects) for failure in self.failures]
         differing = {(change.kind, change.target, change.subject) for change in difference.changes}
         self.failures += [f for f in former if (f.change.kind, f.change.target, f.change.subject) in differing]
@@ -228,12 +228,14 @@ class Run:
         tables = self.blueprint.switches.get(slot)
         return () if tables is None else tables.underlay_groups
 
-    async def _healing_round(self, suspects: Collection[Suspect], kinds: Collection[Kind], way: Detour) -> Difference:
+    async def _healing_round(
+        self, suspects: Collection[Suspect], kinds: Collection[Kind], stand_ins: Collection[Suspect]
+    ) -> Difference:
         self.ledger = Ledger(occupied=self.ledger.occupied, short=self.ledger.short)
         self.ledger.trouble(failure.change for failure in self.failures)
 
         def wanted(difference: Difference) -> list[Change]:
-            changes = concerned(self._sendable(difference), suspects, kinds, way.stand_ins)
+            changes = concerned(self._sendable(difference), suspects, kinds, stand_ins)
             return to_some_end(changes, lambda change: self.ledger.closed(change) is not None)
 
         return await self._round(self.compared(), wanted)

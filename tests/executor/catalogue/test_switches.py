@@ -325,7 +325,12 @@ def test_d8_no_entry_is_written_while_the_group_beneath_is_forgotten(bench: Benc
     fewer = {"members": [{"port_id": "rear14", "link_id": 0, "direction": "Underlay"}]}
     to_dpd(bench, SWITCH0, "PUT", f"/multicast/underlay-groups/{U4}?tag={TAG4}", fewer)
     bench.fault("switch0 dpd", "entry_missing", times=1)
-    assert bench.run(PLAN).exit_code == 0
+    bench.forget_calls()
+    report = bench.run(PLAN)
+    sent = [(call["method"], call["status"]) for call in sent_to(bench, "switch0 dpd", "PUT", "POST")]
+    assert sent[0] == ("PUT", 404)
+    assert ("PUT", 200) not in sent[: sent.index(("POST", 201))]
+    assert report.exit_code == 0
     at_rest(bench, PLAN)
 
 
